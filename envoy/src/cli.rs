@@ -207,7 +207,7 @@ fn render_file(arguments: Render) -> Result<(), Failure> {
         secrets: arguments.secrets.map_or(Ok(secrets), path::absolute)?,
         admin: arguments.admin,
         access_log: arguments.common.access_log,
-        ca: arguments.common.ca.unwrap_or_else(locate::authorities),
+        ca: arguments.common.ca.unwrap_or_else(|| arguments.embed.authorities()),
         concurrency: arguments.common.concurrency,
         proxy: if arguments.embed.is_own() { Proxy::without_password()? } else { None },
         cgroup: arguments.cgroup,

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::check::Checked;
 use crate::cli::Failure;
+use crate::locate;
 use crate::proxy::Proxy;
 use crate::render::embed::fragment::Fragment;
 use crate::render::embed::istio::{self, Proxies};
@@ -53,13 +54,14 @@ pub struct Embed {
     /// The port that clients call [default: every port for istio-gateway, else 80]
     #[arg(long, value_name = "PORT")]
     port: Option<u16>,
-    /// The Gateway of Envoy Gateway
-    #[arg(long, value_name = "NAME", default_value = "eg", value_parser = name)]
-    gateway: String,
+    /// The Gateway that accepts the host; for Istio also as NAMESPACE/NAME, and then with a VirtualService for the host [default: eg for
+    /// envoy-gateway]
+    #[arg(long, value_name = "NAME", value_parser = reference)]
+    gateway: Option<String>,
     /// Envoy Gateway's name of the listener [default: tcp-PORT]
     #[arg(long, value_name = "NAME")]
     listener: Option<String>,
-    /// Envoy Gateway's name of the route configuration [default: http-PORT]
+    /// Envoy Gateway's name of the route configuration: NAMESPACE/GATEWAY/LISTENER for HTTPS [default: http-PORT]
     #[arg(long, value_name = "NAME")]
     routes: Option<String>,
     /// The image with Envoy, for a workload of the gateway's own
@@ -95,6 +97,11 @@ impl Embed {
             (_, true) => (usual.join("module"), usual.join("secrets")),
             _ => (usual.to_owned(), usual.join("secrets")),
         }
+    }
+
+    /// The default path of the CA certificates: of this machine for an Envoy on it, and of Envoy's image for others.
+    pub fn authorities(&self) -> PathBuf {
+        if self.is_envoy() || self.fragment.is_some() { locate::authorities() } else { locate::USUAL.into() }
     }
 
     fn is_envoy(&self) -> bool {
@@ -141,9 +148,15 @@ impl Embed {
                         .to_owned()
                 }));
                 let port = self.port.unwrap_or(80);
+                if port == 443 && self.routes.is_none() {
+                    return Err(Failure::new(
+                        "--routes is missing: for an HTTPS listener, Envoy Gateway's route configuration is called \
+                         NAMESPACE/GATEWAY/LISTENER",
+                    ));
+                }
                 let selection = envoy_gateway::Selection {
                     namespace: self.namespace,
-                    gateway: self.gateway,
+                    gateway: self.gateway.unwrap_or_else(|| "eg".to_owned()),
                     listener: self.listener.unwrap_or_else(|| format!("tcp-{port}")),
                     routes: self.routes.unwrap_or_else(|| format!("http-{port}")),
                 };
@@ -166,7 +179,15 @@ impl Embed {
         let place = self.place(own)?;
         let parts = Parts::of(checked, &place, options)?;
         if !parts.bootstrap.is_empty() {
-            notes.push("the proxies read the BOOTSTRAP patch only at their start: restart them".to_owned());
+            notes.push(format!(
+                "the proxies' pods need the annotation sidecar.istio.io/bootstrapOverride: {}, or redis.mode, cache.shared, \
+                 metrics.otlp and alerts do not work",
+                istio::BOOTSTRAP
+            ));
+        }
+        if !is_sidecar && place.prefix.is_none() && self.gateway.is_none() {
+            let host = &place.host;
+            notes.push(format!("{host} needs a VirtualService or an HTTPRoute of its own; --gateway NAME writes one"));
         }
         let (proxies, file) = match is_sidecar {
             true => (Proxies::Sidecars, "istio-sidecar.yaml"),
@@ -177,7 +198,7 @@ impl Embed {
             false => vec![("istio".to_owned(), "ingressgateway".to_owned())],
         };
         let port = self.port.or(is_sidecar.then_some(80));
-        let selection = istio::Selection { proxies, namespace: self.namespace, labels, port };
+        let selection = istio::Selection { proxies, namespace: self.namespace, labels, port, gateway: self.gateway };
         Ok((istio::objects(&parts, &place, &selection), file))
     }
 
@@ -210,10 +231,11 @@ impl Embed {
     fn fits(&self) -> Result<(), Failure> {
         use Target::{EnvoyGateway, Istio, IstioGateway, IstioSidecar};
         let filters = [IstioGateway, IstioSidecar];
-        let options: [(&str, bool, &[Target]); 5] = [
+        let options: [(&str, bool, &[Target]); 6] = [
             ("--closed-egress", self.closed_egress, &[Istio]),
             ("--selector", !self.selector.is_empty(), &filters),
             ("--port", self.port.is_some(), &[IstioGateway, IstioSidecar, EnvoyGateway]),
+            ("--gateway", self.gateway.is_some(), &[IstioGateway, EnvoyGateway]),
             ("--listener", self.listener.is_some(), &[EnvoyGateway]),
             ("--routes", self.routes.is_some(), &[EnvoyGateway]),
         ];
@@ -223,6 +245,13 @@ impl Embed {
                 let names: Vec<_> = names.iter().map(|name| name.get_name()).collect();
                 return Err(Failure::new(format!("{option} is only for --target {}", names.join(", "))));
             }
+        }
+        let gateway = self.gateway.as_deref().unwrap_or_default();
+        if self.target == EnvoyGateway && gateway.contains('/') {
+            return Err(Failure::new("--gateway of --target envoy-gateway has no namespace: use --namespace"));
+        }
+        if self.path_prefix.is_some() && self.target == IstioGateway && self.gateway.is_some() {
+            return Err(Failure::new("--gateway does not go with --path-prefix: the host has its routes already"));
         }
         if self.is_envoy() && (self.host.is_some() || self.path_prefix.is_some()) {
             return Err(Failure::new("--host and --path-prefix need --fragment or --target"));
@@ -272,6 +301,13 @@ fn name(text: &str) -> Result<String, String> {
         true => Ok(text.to_owned()),
         false => Err("expected a Kubernetes name: lower-case letters, digits, hyphens, dots".to_owned()),
     }
+}
+
+fn reference(text: &str) -> Result<String, String> {
+    let (namespace, rest) = text.split_once('/').unwrap_or(("default", text));
+    name(namespace)?;
+    name(rest)?;
+    Ok(text.to_owned())
 }
 
 fn label(text: &str) -> Result<(String, String), String> {

@@ -156,10 +156,13 @@ impl Module {
     }
 }
 
+/// The CA certificates of Debian, Ubuntu and Alpine, and so of Envoy's images.
+pub const USUAL: &str = "/etc/ssl/certs/ca-certificates.crt";
+
 /// The system's CA certificates, in the usual paths of Linux distributions.
 pub fn authorities() -> PathBuf {
     let named = env::var_os("SSL_CERT_FILE").map(PathBuf::from);
-    let usual = ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem"];
+    let usual = [USUAL, "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem"];
     let mut places = named.into_iter().chain(usual.map(PathBuf::from));
     places.find(|path| path.is_file()).unwrap_or_else(|| usual[0].into())
 }

@@ -71,7 +71,7 @@ fn patches<'d>(documents: &'d [Value], kind: &str) -> Vec<&'d Value> {
     all.filter(|patch| patch["applyTo"] == kind).map(|patch| &patch["patch"]["value"]).collect()
 }
 
-const GATEWAY: [&str; 4] = ["--target", "istio-gateway", "--host", "llm.example.com"];
+const GATEWAY: [&str; 6] = ["--target", "istio-gateway", "--host", "llm.example.com", "--gateway", "llm/edge"];
 
 #[test]
 fn a_workload_runs_the_rendered_configuration_where_its_files_are_mounted() {
@@ -96,6 +96,39 @@ fn a_workload_runs_the_rendered_configuration_where_its_files_are_mounted() {
     }
     assert_eq!(pod["containers"][0]["readinessProbe"]["httpGet"]["scheme"], "HTTP");
     assert_eq!(of_kind(&documents, "ServiceEntry").len(), 0);
+}
+
+#[test]
+fn a_workload_that_demands_client_certificates_has_probes_without_one() {
+    let probe = |tls: &str| {
+        let (documents, _) = Gateway::with(tls).documents(&["--target", "istio"]);
+        let container = &of_kind(&documents, "Deployment")[0]["spec"]["template"]["spec"]["containers"][0];
+        ["readinessProbe", "livenessProbe", "startupProbe"].map(|name| container[name].clone())
+    };
+    const PAIR: &str = "certificate: openai.key, key: openai.key";
+    let https = probe(&format!("tls: {{ {PAIR} }}\n"));
+    assert!(https.iter().all(|probe| probe["httpGet"]["scheme"] == "HTTPS"), "{https:?}");
+    let mutual = probe(&format!("tls: {{ {PAIR}, client_ca: openai.key }}\n"));
+    assert!(mutual.iter().all(|probe| probe["tcpSocket"]["port"] == "clients"), "{mutual:?}");
+}
+
+#[test]
+fn what_runs_elsewhere_trusts_the_authorities_of_its_image() {
+    let gateway = Gateway::with("");
+    let mine = gateway.0.path().join("openai.key");
+    let named = [("SSL_CERT_FILE", mine.to_str().unwrap())];
+    let elsewhere = [
+        &GATEWAY[..],
+        &["--target", "istio"],
+        &["--target", "istio-sidecar"],
+        &["--target", "envoy-gateway", "--host", "llm.example.com"],
+    ];
+    for arguments in elsewhere {
+        let text = String::from_utf8(gateway.render(arguments, &named).stdout).unwrap();
+        assert!(text.contains("/etc/ssl/certs/ca-certificates.crt") && !text.contains("openai.key"), "{text}");
+    }
+    let text = String::from_utf8(gateway.render(&[], &named).stdout).unwrap();
+    assert!(text.contains(named[0].1), "{text}");
 }
 
 #[test]
@@ -157,22 +190,25 @@ fn what_belongs_to_another_listener_is_left_out_and_told() {
 }
 
 #[test]
-fn what_needs_the_bootstrap_configuration_is_a_patch_of_it_or_told() {
+fn what_needs_the_bootstrap_configuration_is_written_for_it_and_told() {
     let gateway = Gateway::with(RELAXED);
     let (documents, said) = gateway.documents(&GATEWAY);
-    let bootstrap = patches(&documents, "BOOTSTRAP");
-    assert_eq!(bootstrap[0]["bootstrap_extensions"][0]["name"], "envoy.bootstrap.wasm", "{bootstrap:?}");
-    assert!(said.contains("restart them"), "{said}");
+    assert_eq!(patches(&documents, "BOOTSTRAP").len(), 0, "Istio does not apply them");
+    let object = of_kind(&documents, "ConfigMap")[0];
+    let bootstrap: Value = object["data"]["custom_bootstrap.json"].as_str().unwrap().parse().unwrap();
+    assert_eq!(bootstrap["bootstrap_extensions"][0]["name"], "envoy.bootstrap.wasm", "{bootstrap:?}");
+    let annotation = format!("sidecar.istio.io/bootstrapOverride: {}", object["metadata"]["name"].as_str().unwrap());
+    assert!(said.contains(&annotation), "{said}");
     assert!(patches(&documents, "CLUSTER").iter().any(|cluster| cluster["name"] == "sluice-redis"));
     let (_, said) = gateway.documents(&["--target", "envoy-gateway", "--host", "x.test"]);
     assert!(said.contains("spec.bootstrap of the EnvoyProxy"), "{said}");
     let (_, said) = gateway.documents(&["--fragment", "routes"]);
     assert!(said.contains("`--fragment bootstrap`"), "{said}");
     let (documents, _) = gateway.documents(&["--fragment", "bootstrap"]);
-    assert_eq!(&documents[0], bootstrap[0]);
+    assert_eq!(documents[0], bootstrap);
 
     let (documents, said) = Gateway::with("").documents(&GATEWAY);
-    assert_eq!((patches(&documents, "BOOTSTRAP").len(), &*said), (0, ""));
+    assert_eq!((of_kind(&documents, "ConfigMap").len(), &*said), (0, ""));
 }
 
 #[test]
@@ -191,7 +227,9 @@ fn proxies_of_a_gateway_and_of_clients_are_found_by_their_labels_and_ports() {
     let edge = spec(&[&GATEWAY[..], &chosen].concat());
     assert_eq!(edge["workloadSelector"]["labels"], json!({"app": "edge", "tier": "public"}));
     let ports = |spec: &Value| spec.to_string().matches("\"portNumber\":8443").count();
-    assert_eq!((ports(&edge), ports(&spec(&GATEWAY))), (3, 0), "filter, log and routes");
+    let all = edge["configPatches"].as_array().unwrap();
+    let routes = all.iter().filter(|patch| patch["applyTo"] == "HTTP_ROUTE").count();
+    assert_eq!((ports(&edge), ports(&spec(&GATEWAY))), (routes, 0), "the listener has the pod's port");
     assert!(spec(&["--target", "istio-sidecar"])["workloadSelector"].is_null(), "all pods of the namespace");
 }
 
@@ -209,6 +247,7 @@ fn what_is_written_has_the_secrets_in_files_of_their_own() {
 #[test]
 fn options_that_do_not_fit_are_mistakes() {
     let gateway = Gateway::with("");
+    let envoy_gateway = ["--target", "envoy-gateway", "--host", "llm.example.com"];
     for (arguments, expected) in [
         (&["--target", "istio-gateway"][..], "--host is missing"),
         (&["--target", "envoy-gateway"], "--host is missing"),
@@ -223,6 +262,10 @@ fn options_that_do_not_fit_are_mistakes() {
         (&["--fragment", "routes", "--path-prefix", "/"], "expected a path such as /llm"),
         (&[&GATEWAY[..], &["--filter", "native"]].concat(), "the native module needs Envoy 1.40"),
         (&["--fragment", "routes", "--out", "x"], "cannot be used with"),
+        (&[&GATEWAY[..], &["--path-prefix", "/llm"]].concat(), "--gateway does not go with --path-prefix"),
+        (&[&envoy_gateway[..], &["--gateway", "llm/eg"]].concat(), "has no namespace"),
+        (&[&envoy_gateway[..], &["--port", "443"]].concat(), "--routes is missing"),
+        (&["--target", "istio-sidecar", "--gateway", "edge"], "--gateway is only for --target istio-gateway"),
     ] {
         gateway.refused(arguments, expected);
     }

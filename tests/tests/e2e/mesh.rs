@@ -303,16 +303,48 @@ async fn an_ingress_gateway_of_istio_serves_a_host_of_its_own_or_a_path_of_anoth
     }
     for (host, prefix) in [("llm.example.com", ""), (SHOP.name, "/llm")] {
         let scene = Scene::set().await;
-        let arguments = ["--target", "istio-gateway", "--host", host, "--namespace", "istio-ingress"];
-        let below = ["--path-prefix", prefix];
-        let documents = scene.render(&[&arguments[..], if prefix.is_empty() { &[] } else { &below }].concat());
+        let arguments = ["--target", "istio-gateway", "--host", host, "--namespace", "istio-ingress", "--port", "80"];
+        let more = if prefix.is_empty() { ["--gateway", "llm/edge"] } else { ["--path-prefix", prefix] };
+        let documents = scene.render(&[&arguments[..], &more].concat());
         let filter = of_kind(&documents, "EnvoyFilter");
         assert_eq!(filter["spec"]["workloadSelector"]["labels"], json!({"istio": "ingressgateway"}));
         let base = base(ISTIO_GATEWAY);
         let mut patched = base.clone();
+        if prefix.is_empty() {
+            let service = of_kind(&documents, "VirtualService");
+            assert_eq!(service["spec"]["gateways"], json!(["llm/edge"]));
+            patches::virtual_service(&mut patched, service);
+        }
         patches::envoy_filter(&mut patched, filter, "GATEWAY");
         serves_and_touches_nothing_else(&scene, &base, patched, &SHOP, host, prefix).await;
     }
+}
+
+#[tokio::test]
+async fn a_server_that_redirects_to_https_still_does() {
+    if !Build::under_test().has_vms() {
+        return;
+    }
+    let scene = Scene::set().await;
+    let mut patched = of_an_own_host(&scene);
+    for host in patched["routes"][0]["virtual_hosts"].as_array_mut().expect("a list") {
+        // By the server's `tls.httpsRedirect`.
+        host["require_tls"] = if host["domains"][0] == "llm.example.com" { "ALL" } else { "NONE" }.into();
+    }
+    let mesh = scene.serve(patched, &SHOP).await;
+    let answer: Answer = mesh.to("llm.example.com").bearer(KEY).post(CHAT, &ask("chat", "hi")).await;
+    let to = answer.header("location");
+    assert_eq!((answer.status, to), (301, Some("https://llm.example.com/v1/chat/completions")), "{}", answer.text());
+    assert_eq!(scene.openai.count(), 0);
+}
+
+/// An ingress gateway of Istio with the gateway's patches, for a host of its own.
+fn of_an_own_host(scene: &Scene) -> Value {
+    let documents = scene.render(&["--target", "istio-gateway", "--host", "llm.example.com", "--gateway", "llm/edge"]);
+    let mut patched = base(ISTIO_GATEWAY);
+    patches::virtual_service(&mut patched, of_kind(&documents, "VirtualService"));
+    patches::envoy_filter(&mut patched, of_kind(&documents, "EnvoyFilter"), "GATEWAY");
+    patched
 }
 
 #[tokio::test]
@@ -373,9 +405,7 @@ async fn a_filter_that_envoy_cannot_load_leaves_the_other_hosts_alone() {
         return;
     }
     let scene = Scene::set().await;
-    let documents = scene.render(&["--target", "istio-gateway", "--host", "llm.example.com"]);
-    let mut patched = base(ISTIO_GATEWAY);
-    patches::envoy_filter(&mut patched, of_kind(&documents, "EnvoyFilter"), "GATEWAY");
+    let mut patched = of_an_own_host(&scene);
     let code = &mut patched["extensions"][0]["typed_config"]["config"]["vm_config"]["code"];
     assert!(code["local"]["filename"].is_string());
     code["local"]["filename"] = "/nowhere/sluice.wasm".into();

@@ -11,6 +11,9 @@ use super::{CONNECTION_MANAGER, FILTER, Parts, Place, ROUTER};
 /// Proxies of older versions ignore the patches: they have an Envoy before 1.39.
 const VERSIONS: &str = r"^1\.(3[1-9]|[4-9][0-9])\.";
 
+/// The ConfigMap with additions to the bootstrap configuration.
+pub const BOOTSTRAP: &str = "sluice-bootstrap";
+
 /// The proxies to patch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Proxies {
@@ -25,8 +28,10 @@ pub struct Selection {
     pub namespace: String,
     /// The pods' labels; empty for all pods of the namespace.
     pub labels: Vec<(String, String)>,
-    /// The port of the listener; `None` is every port.
+    /// The port that clients call; `None` is every port.
     pub port: Option<u16>,
+    /// The Gateway that accepts the host, if the host is to be routed for the first time.
+    pub gateway: Option<String>,
 }
 
 pub fn objects(parts: &Parts, place: &Place, selection: &Selection) -> Vec<Value> {
@@ -41,7 +46,27 @@ pub fn objects(parts: &Parts, place: &Place, selection: &Selection) -> Vec<Value
     };
     let metadata = json!({ "name": name, "namespace": selection.namespace });
     let filter = json!({ "apiVersion": "networking.istio.io/v1alpha3", "kind": "EnvoyFilter", "metadata": metadata, "spec": spec });
-    service(place, selection).into_iter().chain([filter]).collect()
+    let host = service(place, selection).or_else(|| virtual_service(place, selection));
+    let additions = (!parts.bootstrap.is_empty()).then(|| bootstrap_override(parts, selection));
+    host.into_iter().chain(additions).chain([filter]).collect()
+}
+
+/// What the pods' annotation `sidecar.istio.io/bootstrapOverride` names: no EnvoyFilter changes the bootstrap configuration.
+fn bootstrap_override(parts: &Parts, selection: &Selection) -> Value {
+    let text = Value::Object(parts.bootstrap.clone()).to_string();
+    let metadata = json!({ "name": BOOTSTRAP, "namespace": selection.namespace });
+    json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": { "custom_bootstrap.json": text } })
+}
+
+/// The VirtualService that makes the Gateway's proxies route the host. Its routes are never used: the gateway's come first.
+fn virtual_service(place: &Place, selection: &Selection) -> Option<Value> {
+    let gateway = selection.gateway.as_ref()?;
+    let metadata = json!({ "name": "sluice", "namespace": selection.namespace });
+    let nothing = json!({ "directResponse": { "status": 404 } });
+    let spec = json!({ "hosts": [place.host], "gateways": [gateway], "http": [nothing] });
+    Some(
+        json!({ "apiVersion": "networking.istio.io/v1", "kind": "VirtualService", "metadata": metadata, "spec": spec }),
+    )
 }
 
 /// The Service that makes the host known to sidecars, if the host is to be one of this cluster. It has no pods: the routes take all requests.
@@ -74,7 +99,11 @@ fn patches(parts: &Parts, place: &Place, selection: &Selection) -> Vec<Value> {
         }
         place
     };
-    let manager = |filter: Value| ("listener", with_port(json!({ "filterChain": { "filter": filter } })));
+    let manager = |filter: Value| {
+        let place = json!({ "filterChain": { "filter": filter } });
+        // A gateway's listener has the pod's port, and not the one that clients call. In other listeners, the filter is disabled.
+        ("listener", if selection.proxies == Proxies::Sidecars { with_port(place) } else { place })
+    };
     let before_router = || manager(json!({ "name": CONNECTION_MANAGER, "subFilter": { "name": ROUTER } }));
 
     let mut patches: Vec<Value> = parts.clusters.iter().map(|cluster| patch("CLUSTER", None, "ADD", cluster)).collect();
@@ -92,19 +121,11 @@ fn patches(parts: &Parts, place: &Place, selection: &Selection) -> Vec<Value> {
         json!({ "name": CONNECTION_MANAGER, "typed_config": { "@type": kind, "access_log": parts.access_log } });
     patches.push(patch("NETWORK_FILTER", Some(manager(json!({ "name": CONNECTION_MANAGER }))), "MERGE", &logged));
 
-    let known = selection.proxies == Proxies::Sidecars || place.prefix.is_some();
-    if known {
-        let host = || ("routeConfiguration", with_port(json!({ "vhost": { "domainName": place.host } })));
-        // Each insertion goes before the previous one.
-        let routes = parts.routes.iter().rev();
-        patches.extend(routes.map(|route| patch("HTTP_ROUTE", Some(host()), "INSERT_FIRST", route)));
-    } else {
-        let every = ("routeConfiguration", with_port(json!({})));
-        patches.push(patch("VIRTUAL_HOST", Some(every), "ADD", &parts.virtual_host(place)));
-    }
-    if !parts.bootstrap.is_empty() {
-        patches.push(patch("BOOTSTRAP", None, "MERGE", &Value::Object(parts.bootstrap.clone())));
-    }
+    // Into Istio's own virtual host, which keeps a redirect to HTTPS.
+    let host = || ("routeConfiguration", with_port(json!({ "vhost": { "domainName": place.host } })));
+    // Each insertion goes before the previous one.
+    let routes = parts.routes.iter().rev();
+    patches.extend(routes.map(|route| patch("HTTP_ROUTE", Some(host()), "INSERT_FIRST", route)));
     patches
 }
 

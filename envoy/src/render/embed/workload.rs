@@ -46,8 +46,15 @@ pub fn objects(checked: &Checked, workload: &Workload, options: &Options) -> Res
         Module::Wasm(_) => String::new(),
         Module::Native(_) => format!("env: [{{ name: {SEARCH_PATH}, value: {} }}]\n", quote_path(module)),
     };
-    let (scheme, probe, service_port) =
-        if file.tls.is_some() { ("https", "HTTPS", "443") } else { ("http", "HTTP", "80") };
+    let (scheme, service_port) = if file.tls.is_some() { ("https", "443") } else { ("http", "80") };
+    let probe = |path: &str| match &file.tls {
+        // The kubelet has no certificate.
+        Some(tls) if tls.client_ca.is_some() => "tcpSocket: { port: clients }".to_owned(),
+        tls => {
+            let scheme = if tls.is_some() { "HTTPS" } else { "HTTP" };
+            format!("httpGet: {{ path: {path}, port: clients, scheme: {scheme} }}")
+        }
+    };
     let namespace = quote(&workload.namespace);
     let mut text = fill(
         include_str!("workload.yaml"),
@@ -56,7 +63,8 @@ pub fn objects(checked: &Checked, workload: &Workload, options: &Options) -> Res
             ("bootstrap", &configuration),
             ("hash", &quote(&super::clusters::short(&Sha256::digest(&configuration)))),
             ("scheme", scheme),
-            ("probe", probe),
+            ("ready", &probe("/ready")),
+            ("health", &probe("/health")),
             ("service_port", service_port),
             ("port", &port.to_string()),
             ("image", &quote(&workload.image)),

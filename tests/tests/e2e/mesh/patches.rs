@@ -13,7 +13,6 @@ pub fn envoy_filter(base: &mut Value, filter: &Value, context: &str) {
         let applied = match (kind, operation) {
             ("CLUSTER", "ADD") => push(&mut base["clusters"], value),
             ("EXTENSION_CONFIG", "ADD") => push(&mut base["extensions"], value),
-            ("BOOTSTRAP", "MERGE") => merge(&mut base["bootstrap"], value),
             ("NETWORK_FILTER", "MERGE") => managers(base, &matched["listener"], |manager| merge(manager, value)),
             ("HTTP_FILTER", "INSERT_BEFORE") => {
                 let name = &matched["listener"]["filterChain"]["filter"]["subFilter"]["name"];
@@ -26,9 +25,6 @@ pub fn envoy_filter(base: &mut Value, filter: &Value, context: &str) {
                     })
                 })
             }
-            ("VIRTUAL_HOST", "ADD") => {
-                route_configurations(base, matched).map(|routes| push(&mut routes["virtual_hosts"], value)).sum()
-            }
             ("HTTP_ROUTE", "INSERT_FIRST") => {
                 let wanted = &matched["routeConfiguration"]["vhost"]["domainName"];
                 let hosts = route_configurations(base, matched).flat_map(|routes| array(&mut routes["virtual_hosts"]));
@@ -39,6 +35,17 @@ pub fn envoy_filter(base: &mut Value, filter: &Value, context: &str) {
         };
         assert!(applied > 0, "a patch matches nothing: {patch:#}");
     }
+}
+
+/// Adds what Istio generates for a VirtualService whose Gateway has an HTTP server for its host.
+pub fn virtual_service(base: &mut Value, service: &Value) {
+    assert_eq!(service["spec"]["http"], json!([{"directResponse": {"status": 404}}]));
+    let host = text(&service["spec"]["hosts"][0]);
+    let routes = json!([{"name": "default", "match": {"prefix": "/"}, "direct_response": {"status": 404}}]);
+    let virtual_host = json!({"name": format!("{host}:80"), "domains": [host], "routes": routes});
+    array(&mut base["routes"]).iter_mut().for_each(|routes| {
+        push(&mut routes["virtual_hosts"], &virtual_host);
+    });
 }
 
 /// Applies an EnvoyPatchPolicy.
@@ -121,12 +128,15 @@ fn managers(base: &mut Value, matched: &Value, each: impl FnMut(&mut Value) -> u
     filters.filter(|filter| filter["name"] == *wanted).map(each).sum()
 }
 
-/// The route configurations of the port: a sidecar's has the port as its name, a gateway's ends with it.
+/// The route configurations of the port that clients call. A sidecar's has it as its name. A gateway's ends with the pod's port, and its Service
+/// tells which port that is for clients.
 fn route_configurations<'b>(base: &'b mut Value, matched: &Value) -> impl Iterator<Item = &'b mut Value> {
-    let port = matched["routeConfiguration"]["portNumber"].as_u64().map(|port| port.to_string());
+    let port = matched["routeConfiguration"]["portNumber"].as_u64();
+    let of_clients = base["service_ports"].clone();
     array(&mut base["routes"]).iter_mut().filter(move |routes| {
         let name = text(&routes["name"]);
-        port.as_ref().is_none_or(|port| name == port || name.strip_prefix("http.") == Some(port))
+        let own = name.strip_prefix("http.").map_or(name.parse().ok(), |port| of_clients[port].as_u64());
+        port.is_none() || own == port
     })
 }
 
