@@ -206,8 +206,10 @@ fn a_call_that_cannot_be_rewritten_is_the_requests_fault_and_passes_where_nothin
     let worker_of = |guards: Value| worker(&guards);
     let (masks, blocks) = (worker_of(mask()), worker_of(guard(json!({}))));
     for kind in ["computer_call", "local_shell_call", "shell_call", "apply_patch_call", "mcp_approval_request"] {
+        // The client's own shell, whatever its command says.
+        let action = json!({"type": "exec", "command": ["grep", "container_reference"]});
         let item =
-            json!({"type": kind, "id": "i_1", "call_id": "call_1", "action": {"type": "exec", "command": ["ls"]}});
+            json!({"type": kind, "id": "i_1", "call_id": "call_1", "action": action, "environment": {"type": "local"}});
         for streams in [false, true] {
             let script = || if streams { stream(&item, "", &[]) } else { answers(200, &response(&item).to_string()) };
             let asked = body(RESPONSES, "gpt", streams, "hi");
