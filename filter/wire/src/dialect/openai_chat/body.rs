@@ -64,6 +64,8 @@ pub(super) struct MessageOut<'a> {
     pub content: Option<ContentOut<'a, PartOut<'a>>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refusal: Option<&'a str>,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub reasoning_content: String,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub thinking_blocks: Vec<Block<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]

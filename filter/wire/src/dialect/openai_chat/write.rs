@@ -32,13 +32,19 @@ pub(super) fn write(request: &Request, model: &str, variation: &Variation) -> Re
     let extensions = variation.extensions;
     let mut dropped = request.dropped.clone();
     let numbers = Numbers::of(request, variation.bounds, &mut dropped)?;
-    let mut writer = Writer { extensions, dropped, carried: Vec::new(), messages: Vec::new() };
+    let thinks = variation.thinks;
+    let mut writer = Writer { extensions, thinks, dropped, carried: Vec::new(), messages: Vec::new() };
     for (index, message) in request.messages.iter().enumerate() {
         writer.message(message).map_err(|wrong| at::misplaced(index, message, wrong))?;
     }
     writer.flush();
     let tools = request.tools.iter().map(|tool| writer.tool(tool)).collect();
-    let (plan, thinking) = match extensions {
+    let rests = thinks
+        && match &request.reasoning {
+            Some(Reasoning::Effort(word)) => word == "none",
+            other => *other == Some(Reasoning::Disabled),
+        };
+    let (plan, thinking) = match extensions || rests {
         true => extended(request),
         false => (Plan::of(request, model, Surface::Chat, &mut writer.dropped)?, None),
     };
@@ -58,8 +64,8 @@ pub(super) fn write(request: &Request, model: &str, variation: &Variation) -> Re
             top_k,
             ..Sampling::of(&numbers, &request.stop)
         },
-        reasoning_effort: plan.effort,
-        thinking,
+        reasoning_effort: plan.effort.filter(|_| !rests),
+        thinking: if rests { Some(ThinkingOut::Disabled) } else { thinking },
         user,
         service_tier: request.service_tier.as_deref(),
         store: carried.store,
@@ -71,7 +77,7 @@ pub(super) fn write(request: &Request, model: &str, variation: &Variation) -> Re
     Ok(WrittenRequest { body: json::body(&body), dropped: writer.dropped })
 }
 
-/// Reasoning and sampling parameters for a server that adapts them to its models and supports Anthropic's `thinking`.
+/// Reasoning and sampling parameters for a server that supports Anthropic's `thinking`, and any of these parameters beside it.
 fn extended(request: &Request) -> (Plan<'_>, Option<ThinkingOut>) {
     let (effort, thinking) = match &request.reasoning {
         None => (None, None),
@@ -97,6 +103,7 @@ fn role_word(role: Role) -> &'static str {
 /// The state while messages are written.
 struct Writer<'a> {
     extensions: bool,
+    thinks: bool,
     dropped: Vec<String>,
     messages: Vec<MessageOut<'a>>,
     /// Images and documents of tool results, for the user message after the last result.
@@ -167,6 +174,9 @@ impl<'a> Writer<'a> {
                 }
                 Part::ToolCall { .. } if message.role == Role::Assistant => out.tool_calls.extend(CallOut::of(part)),
                 Part::ToolCall { .. } => return Err(("a tool call", Some(part))),
+                Part::Thinking { text, signature: None } if self.thinks && message.role == Role::Assistant => {
+                    out.reasoning_content.push_str(text);
+                }
                 Part::Thinking { .. } | Part::RedactedThinking { .. } if message.role == Role::Assistant => {
                     out.thinking_blocks.extend(self.extension(Block::of(part), "thinking_blocks"));
                 }
