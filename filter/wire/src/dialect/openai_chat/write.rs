@@ -24,7 +24,7 @@ use crate::dialect::schema;
 use crate::error::ApiError;
 
 use super::Variation;
-use super::body::{Body, FileOut, FormatOut, MessageOut, PartOut, ThinkingOut};
+use super::body::{Body, FileOut, FormatOut, MessageOut, PartOut, ReasoningOut, ThinkingOut};
 use super::out::Block;
 
 /// Writes `request` for `model`, the provider's name for the model.
@@ -44,7 +44,7 @@ pub(super) fn write(request: &Request, model: &str, variation: &Variation) -> Re
             Some(Reasoning::Effort(word)) => word == "none",
             other => *other == Some(Reasoning::Disabled),
         };
-    let (plan, thinking) = match extensions || rests {
+    let (plan, reasoning) = match extensions || rests {
         true => extended(request),
         false => (Plan::of(request, model, Surface::Chat, &mut writer.dropped)?, None),
     };
@@ -65,7 +65,8 @@ pub(super) fn write(request: &Request, model: &str, variation: &Variation) -> Re
             ..Sampling::of(&numbers, &request.stop)
         },
         reasoning_effort: plan.effort.filter(|_| !rests),
-        thinking: if rests { Some(ThinkingOut::Disabled) } else { thinking },
+        thinking: rests.then_some(ThinkingOut { r#type: "disabled" }),
+        reasoning,
         user,
         service_tier: request.service_tier.as_deref(),
         store: carried.store,
@@ -77,17 +78,17 @@ pub(super) fn write(request: &Request, model: &str, variation: &Variation) -> Re
     Ok(WrittenRequest { body: json::body(&body), dropped: writer.dropped })
 }
 
-/// Reasoning and sampling parameters for a server that supports Anthropic's `thinking`, and any of these parameters beside it.
-fn extended(request: &Request) -> (Plan<'_>, Option<ThinkingOut>) {
-    let (effort, thinking) = match &request.reasoning {
+/// Reasoning and sampling parameters for a server that adapts them to its models, in OpenRouter's words.
+fn extended(request: &Request) -> (Plan<'_>, Option<ReasoningOut>) {
+    let (effort, reasoning) = match &request.reasoning {
         None => (None, None),
         Some(Reasoning::Effort(word) | Reasoning::Work(word)) => (Some(word.as_str()), None),
-        Some(Reasoning::Budget(tokens)) => (None, Some(ThinkingOut::Enabled { budget_tokens: *tokens })),
-        Some(Reasoning::Disabled) => (None, Some(ThinkingOut::Disabled)),
-        Some(Reasoning::Adaptive) => (None, Some(ThinkingOut::Adaptive)),
+        Some(Reasoning::Budget(tokens)) => (None, Some(ReasoningOut::MaxTokens(*tokens))),
+        Some(Reasoning::Disabled) => (Some("none"), None),
+        Some(Reasoning::Adaptive) => (None, Some(ReasoningOut::Enabled(true))),
     };
     let Request { temperature, top_p, max_tokens, .. } = *request;
-    (Plan { effort, temperature, top_p, max_tokens }, thinking)
+    (Plan { effort, temperature, top_p, max_tokens }, reasoning)
 }
 
 fn role_word(role: Role) -> &'static str {

@@ -191,6 +191,20 @@ fn deepseek_is_told_not_to_think_by_its_own_switch() {
 }
 
 #[test]
+fn openrouter_is_asked_to_reason_by_its_own_parameter() {
+    for (reasoning, expected) in [
+        (Reasoning::Effort("low".to_owned()), r#""reasoning_effort":"low""#),
+        (Reasoning::Disabled, r#""reasoning_effort":"none""#),
+        (Reasoning::Budget(9000), r#""reasoning":{"max_tokens":9000}"#),
+        (Reasoning::Adaptive, r#""reasoning":{"enabled":true}"#),
+    ] {
+        let request = Request { reasoning: Some(reasoning), ..conversation(vec![say(Role::User, vec![text("a")])]) };
+        let expected = format!(r#"{{"model":"p","messages":[{{"role":"user","content":"a"}}],{expected}}}"#);
+        assert_eq!(translated(variations::OPENROUTER, &request), expected);
+    }
+}
+
+#[test]
 fn reasoning_is_read_by_deepseeks_name_and_by_vllms() {
     for field in ["reasoning_content", "reasoning"] {
         let stream = format!("data: {{\"choices\":[{{\"index\":0,\"delta\":{{\"{field}\":\"hm\"}}}}]}}\n\n");
