@@ -7,6 +7,8 @@ use crate::{openai, start, streamed, with};
 #[tokio::test]
 async fn each_refuses_what_it_does_not_have() {
     let (_simulator, client) = start().await;
+    let asked = json!({"role": "user", "content": "hi"});
+    let silent = json!({"messages": [asked, {"role": "assistant", "content": "a"}, asked]});
     let named = json!({"messages": [{"role": "user", "name": "x", "content": "hi"}]});
     let developer = json!({"messages": [{"role": "developer", "content": "x"}, {"role": "user", "content": "hi"}]});
     for (base, more, status, says) in [
@@ -19,6 +21,7 @@ async fn each_refuses_what_it_does_not_have() {
         ("/mistral/v1", json!({"random_seed": -1}), 422, "greater than or equal to 0"),
         ("/mistral/v1", json!({"temperature": 1.6}), 422, "less than or equal to 1.5"),
         ("/mistral/v1", developer.clone(), 422, "detail"),
+        ("/deepseek", silent, 400, "`reasoning_content` in the thinking mode must be passed back"),
         ("/plain/v1", json!({"max_completion_tokens": 1}), 400, "max_completion_tokens"),
         ("/plain/v1", json!({"stream": true, "stream_options": {}}), 400, "stream_options"),
         ("/plain/v1", developer, 400, "developer"),
@@ -28,6 +31,12 @@ async fn each_refuses_what_it_does_not_have() {
         assert!(answer.text().contains(says), "{says}: {}", answer.text());
         let plain = client.post(&format!("{base}/chat/completions"), &openai("m", "say hi")).await.json();
         assert_eq!(plain["choices"][0]["message"]["content"], "hi", "{base}");
+    }
+    let messages = json!([asked, {"role": "assistant", "content": "a", "reasoning_content": ""}, {"role": "user", "content": "say hi"}]);
+    let silent = json!([asked, {"role": "assistant", "content": "a"}, {"role": "user", "content": "say hi"}]);
+    for more in [json!({"messages": messages}), json!({"messages": silent, "thinking": {"type": "disabled"}})] {
+        let answer = client.post("/deepseek/chat/completions", &with(openai("m", "hi"), more)).await.json();
+        assert_eq!(answer["choices"][0]["message"]["content"], "hi");
     }
     let tool = json!({"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}});
     let body = with(openai("m", "hi"), json!({"tools": [tool], "tool_choice": "any", "random_seed": 1}));

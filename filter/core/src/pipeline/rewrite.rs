@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use sluice_wire::dialect::aliases::Names;
 use sluice_wire::dialect::field_paths::by_name;
 use sluice_wire::dialect::foreign_reasoning;
-use sluice_wire::dialect::quirk::{Edits, adapt, edited};
+use sluice_wire::dialect::quirk::{adapt, edited};
 use sluice_wire::dialect::translate::{self, ParsedRequest, Translated, by_own_names};
 use sluice_wire::dialect::{Client, Id, Provider, cache_marks};
 use sluice_wire::error::{ApiError, ErrorKind};
@@ -85,18 +85,21 @@ pub(super) fn request(
     if body.len() > largest { Err(too_large(largest)) } else { Ok(Translated { body, dropped, names, marks }) }
 }
 
-/// Removes reasoning that another provider signed, which this provider would reject.
+/// Removes reasoning that another provider signed, which this provider would reject, and gives its own back as it was.
 fn without_foreign_reasoning<'b>(
     peek: &BodyPeek,
     client: &Client,
     body: Cow<'b, [u8]>,
 ) -> (Cow<'b, [u8]>, Vec<String>) {
-    let edits = if peek.wants.foreign_reasoning { foreign_reasoning::edits(&body) } else { Edits::new() };
+    if !peek.wants.foreign_reasoning {
+        return (body, Vec::new());
+    }
+    let (edits, is_dropped) = foreign_reasoning::edits(&body);
     if edits.is_empty() {
         return (body, Vec::new());
     }
-    let dropped = by_own_names(client, vec!["messages.reasoning_content".to_owned()]);
-    (Cow::Owned(edited(&body, &edits)), dropped)
+    let dropped = if is_dropped { vec!["messages.reasoning_content".to_owned()] } else { Vec::new() };
+    (Cow::Owned(edited(&body, &edits)), by_own_names(client, dropped))
 }
 
 /// The error for a body that grows too large for Envoy.

@@ -5,6 +5,11 @@
 //! (Anthropic), `invalid_encrypted_content` (OpenAI). Anthropic's own thinking always has a signature, so a block without one also belongs
 //! to another provider. Such reasoning is dropped; every other byte passes. Translated requests do not need this: their writers check the
 //! owner of each signature.
+//!
+//! Where a guardrail has rewritten a response in OpenAI's Responses format, OpenAI's own reasoning comes back marked (`openai#rs_1.gAAAA`).
+//! It gets its id and its content again.
+
+use std::borrow::Cow;
 
 use serde_json::value::RawValue;
 
@@ -13,6 +18,7 @@ use crate::json;
 
 use super::fields::Fields;
 use super::quirk::Edits;
+use super::responses;
 
 /// Providers that sign reasoning. Anthropic's and OpenAI's own clients get that provider's signatures without an owner.
 const OWNERS: [&str; 3] = ["gemini", "openai", "anthropic"];
@@ -26,63 +32,81 @@ pub fn may_begin(literal: &[u8]) -> bool {
     OWNERS.iter().any(|owner| literal.get(owner.len()) == Some(&b'#') && literal.starts_with(owner.as_bytes()))
 }
 
-/// The edits to a request body in Anthropic's format or OpenAI's Responses format.
-pub fn edits(body: &[u8]) -> Edits {
+/// The edits to a request body in Anthropic's format or OpenAI's Responses format, and whether they drop reasoning.
+pub fn edits(body: &[u8]) -> (Edits, bool) {
     let list = |name: &str| {
         let raw = Fields::of(body).ok()?.take_raw(name)?;
         json::read::<Vec<&RawValue>>(raw.get()).ok().map(|elements| (raw, elements))
     };
-    let mut edits = Edits::new();
+    let (mut edits, mut dropped) = (Edits::new(), false);
     if let Some((raw, items)) = list("input") {
-        edits.extend(without(body, raw, &items, is_foreign_item, None));
+        edits.extend(kept(body, raw, &items, item, "", &mut dropped));
     }
     for message in list("messages").map(|(_, messages)| messages).unwrap_or_default() {
         let content = Fields::parse(message.get(), "").ok().and_then(|mut fields| fields.take_raw("content"));
         let blocks = content.and_then(|raw| Some((raw, json::read::<Vec<&RawValue>>(raw.get()).ok()?)));
-        edits.extend(blocks.and_then(|(raw, blocks)| without(body, raw, &blocks, is_foreign_block, Some(NOTHING))));
+        edits.extend(blocks.and_then(|(raw, blocks)| kept(body, raw, &blocks, block, NOTHING, &mut dropped)));
     }
-    edits
+    (edits, dropped)
 }
 
-/// Removes the foreign elements of a list, if it has any. An empty list becomes `instead`.
-fn without(
+/// What an element becomes; `None` if it is foreign.
+type Kept<'a> = Option<Cow<'a, str>>;
+
+/// Writes a list again, if `keep` changes any of its elements. An empty list becomes `instead`.
+fn kept(
     body: &[u8],
     list: &RawValue,
     elements: &[&RawValue],
-    is_foreign: fn(&RawValue) -> bool,
-    instead: Option<&str>,
+    keep: for<'a> fn(&'a str) -> Kept<'a>,
+    instead: &str,
+    dropped: &mut bool,
 ) -> Option<(std::ops::Range<usize>, String)> {
-    let mut kept: Vec<&str> = elements.iter().filter(|raw| !is_foreign(raw)).map(|raw| raw.get()).collect();
-    if kept.len() == elements.len() {
+    let (mut text, mut same) = ("[".to_owned(), true);
+    for element in elements {
+        let kept = keep(element.get());
+        *dropped |= kept.is_none();
+        same &= matches!(kept, Some(Cow::Borrowed(_)));
+        if let Some(kept) = kept {
+            if text.len() > 1 {
+                text.push(',');
+            }
+            text.push_str(&kept);
+        }
+    }
+    if same {
         return None;
     }
-    if kept.is_empty() {
-        kept.extend(instead);
+    if text.len() == 1 {
+        text.push_str(instead);
     }
+    text.push(']');
     let start = (list.get().as_ptr() as usize).checked_sub(body.as_ptr() as usize)?;
-    Some((start..start.checked_add(list.get().len())?, format!("[{}]", kept.join(","))))
+    Some((start..start.checked_add(list.get().len())?, text))
 }
 
-fn is_foreign_item(item: &RawValue) -> bool {
-    holds(item, |kind| (kind == "reasoning").then_some("encrypted_content"))
+fn item(item: &str) -> Kept<'_> {
+    let Some(signature) = foreign(item, |kind| (kind == "reasoning").then_some("encrypted_content")) else {
+        return Some(Cow::Borrowed(item));
+    };
+    responses::returned(item, &signature).map(Cow::Owned)
 }
 
-fn is_foreign_block(block: &RawValue) -> bool {
-    holds(block, |kind| match kind {
+fn block(block: &str) -> Kept<'_> {
+    let foreign = foreign(block, |kind| match kind {
         "thinking" => Some("signature"),
         "redacted_thinking" => Some("data"),
         _ => None,
-    })
+    });
+    foreign.is_none().then_some(Cow::Borrowed(block))
 }
 
-/// Whether the object's signature, in the field for its type, belongs to another provider.
-fn holds(object: &RawValue, field: impl Fn(&str) -> Option<&'static str>) -> bool {
-    let signature = || {
-        let mut fields = Fields::parse(object.get(), "").ok()?;
-        let kind: String = fields.take("", "type").ok()??;
-        fields.take::<String>("", field(&kind)?).ok()?
-    };
-    signature().is_some_and(|signature| signature::anthropics(&signature).is_none())
+/// The object's signature, in the field for its type, if it names an owner or is empty.
+fn foreign(object: &str, field: fn(&str) -> Option<&'static str>) -> Option<String> {
+    let mut fields = Fields::parse(object, "").ok()?;
+    let kind: String = fields.take("", "type").ok()??;
+    let signature: String = fields.take("", field(&kind)?).ok()??;
+    signature::anthropics(&signature).is_none().then_some(signature)
 }
 
 #[cfg(test)]
@@ -93,7 +117,7 @@ mod tests {
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
     fn changed(body: &str) -> String {
-        String::from_utf8(edited(body.as_bytes(), &edits(body.as_bytes()))).unwrap()
+        String::from_utf8(edited(body.as_bytes(), &edits(body.as_bytes()).0)).unwrap()
     }
 
     #[test]
@@ -116,6 +140,38 @@ mod tests {
         ] {
             assert_eq!(changed(body), expected);
         }
+    }
+
+    #[test]
+    fn openais_own_reasoning_gets_its_id_and_its_content_again() {
+        let item = |fields: &str| {
+            format!(r#"{{"input":[{{"role":"user","content":"hi"}}, {{"type":"reasoning",{fields}}} ],"x":1.50}}"#)
+        };
+        let summary = r#""summary":[{"type":"summary_text","text":"a \"b\""}]"#;
+        for (fields, expected) in [
+            (
+                format!(r#"{summary},"id":"rs_9_0","encrypted_content":"openai#rs_1.gA/\u003d","status":null"#),
+                format!(r#"{summary},"id":"rs_1","encrypted_content":"gA/=""#),
+            ),
+            (
+                r#""id":"rs_9_0","summary":[],"encrypted_content":"openai#.gAAAA""#.to_owned(),
+                r#""summary":[],"encrypted_content":"gAAAA""#.to_owned(),
+            ),
+        ] {
+            let body = item(&fields);
+            let expected: serde_json::Value = serde_json::from_str(&item(&expected)).unwrap();
+            assert_eq!(
+                serde_json::from_str::<serde_json::Value>(&changed(&body)).unwrap(),
+                expected,
+                "{}",
+                changed(&body)
+            );
+            assert!(changed(&body).ends_with(r#","x":1.50}"#) && !edits(body.as_bytes()).1);
+        }
+        // A signature that is none of OpenAI's.
+        let body = item(r#""summary":[],"encrypted_content":"openai#""#);
+        assert_eq!(changed(&body), r#"{"input":[{"role":"user","content":"hi"}],"x":1.50}"#);
+        assert!(edits(body.as_bytes()).1);
     }
 
     #[test]
@@ -144,7 +200,7 @@ mod tests {
             r#"{"input":"gemini"}"#,
             "[]",
         ] {
-            assert!(edits(body.as_bytes()).is_empty(), "{body}");
+            assert_eq!(edits(body.as_bytes()), (Edits::new(), false), "{body}");
         }
     }
 }

@@ -50,6 +50,8 @@ pub enum Becomes {
     Refused(&'static [&'static str]),
     /// Restricted to these values: 400 for any other.
     Only(&'static [&'static str]),
+    /// A text that every assistant message needs. Where it is missing, an empty text is added.
+    Present,
     /// An id that links a tool call and its result. Ids that the server does not accept are replaced in both.
     CallId(Rule),
 }
@@ -163,6 +165,7 @@ impl Pass<'_> {
             ids.next_message();
         }
         self.object(entries, IN_MESSAGES)?;
+        self.complete(entries);
         if !self.quirks.iter().any(|quirk| quirk.field.starts_with(IN_CALLS)) {
             return Ok(());
         }
@@ -172,6 +175,19 @@ impl Pass<'_> {
             self.object(&Entries::read(call.get())?, IN_CALLS)?;
         }
         Ok(())
+    }
+
+    /// Adds the texts that an assistant message needs.
+    fn complete(&mut self, entries: &Entries<'_>) {
+        let spoken = |(key, value): &(&RawValue, &RawValue)| value.get() == r#""assistant""# && name_of(key) == "role";
+        let Some((first, _)) = entries.0.first().filter(|_| entries.0.iter().any(spoken)) else { return };
+        let start = self.place(first).start;
+        for quirk in self.quirks.iter().filter(|quirk| quirk.becomes == Becomes::Present) {
+            let name = quirk.field.strip_prefix(IN_MESSAGES).unwrap_or_default();
+            if !entries.0.iter().any(|(key, _)| name_of(key) == name) {
+                self.adapted.edits.push((start..start, format!("{name:?}:\"\",")));
+            }
+        }
     }
 
     /// Replaces an id that the server does not accept.
@@ -248,7 +264,10 @@ impl Pass<'_> {
             Some(Becomes::Replaced(from, to)) if value.get() == from => {
                 self.adapted.edits.push((self.place(value), to.to_owned()));
             }
-            Some(Becomes::Replaced(..)) => {}
+            Some(Becomes::Present) if value.get() == "null" => {
+                self.adapted.edits.push((self.place(value), r#""""#.to_owned()));
+            }
+            Some(Becomes::Replaced(..) | Becomes::Present) => {}
             Some(Becomes::CallId(_)) => self.call_id(value, prefix),
             Some(Becomes::Omitted) => return Ok(false),
             Some(Becomes::Dropped) => {
@@ -294,6 +313,7 @@ mod tests {
         Quirk { field: "k", becomes: Becomes::Only(&["1"]) },
         Quirk { field: "messages[].name", becomes: Becomes::Dropped },
         Quirk { field: "messages[].role", becomes: Becomes::Replaced(r#""developer""#, r#""system""#) },
+        Quirk { field: "messages[].thought", becomes: Becomes::Present },
     ];
 
     fn adapted(body: &str) -> Result<(String, Vec<String>), ApiError> {
@@ -313,6 +333,22 @@ mod tests {
             "{}",
         ] {
             assert_eq!(adapted(body), Ok((body.to_owned(), vec![])));
+        }
+    }
+
+    #[test]
+    fn a_text_that_an_assistants_message_needs_is_added_where_it_is_missing() {
+        for (message, expected) in [
+            (r#"{ "role":"assistant","content":"a"}"#, r#"{ "thought":"","role":"assistant","content":"a"}"#),
+            (r#"{"name":"n","role":"assistant"}"#, r#"{"thought":"","role":"assistant"}"#),
+            (r#"{"role":"assistant","thought":null}"#, r#"{"role":"assistant","thought":""}"#),
+            (r#"{"role":"assistant","thought":"a"}"#, r#"{"role":"assistant","thought":"a"}"#),
+            (r#"{"r\u006fle":"assistant","th\u006fught":"a"}"#, r#"{"r\u006fle":"assistant","th\u006fught":"a"}"#),
+            (r#"{"role":"user","content":"assistant"}"#, r#"{"role":"user","content":"assistant"}"#),
+            ("{}", "{}"),
+        ] {
+            let body = |message: &str| format!(r#"{{"messages":[{{"role":"user"}},{message}]}}"#);
+            assert_eq!(adapted(&body(message)).unwrap().0, body(expected));
         }
     }
 

@@ -32,9 +32,9 @@ pub static GROQ: Family =
 /// Mistral.
 pub static MISTRAL: Family =
     Family { base: "/mistral/v1", read: mistral::read, error: mistral::error, chat: &chat::Completions };
-/// DeepSeek: visible thoughts, keep-alive comments, its own cache counts.
+/// DeepSeek: visible thoughts that must come back, keep-alive comments, its own cache counts.
 pub static DEEPSEEK: Family =
-    Family { base: "/deepseek", read: reasoning::read, error: openai::error, chat: &reasoning::DEEPSEEK };
+    Family { base: "/deepseek", read: reasoning::read_deepseek, error: openai::error, chat: &reasoning::DEEPSEEK };
 /// vLLM: visible thoughts in a field with another name.
 pub static VLLM: Family =
     Family { base: "/vllm/v1", read: reasoning::read, error: openai::error, chat: &reasoning::VLLM };

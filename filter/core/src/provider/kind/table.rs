@@ -18,6 +18,7 @@ const OPENAI: Formats = &[&openai_chat::PROVIDER, &responses::PROVIDER, &openai_
 const ANTHROPIC: Formats = &[&anthropic::PROVIDER, COUNT_TOKENS.provider];
 const GROQ: Formats = &[&servers::GROQ];
 const MISTRAL: Formats = &[&servers::MISTRAL, &openai_embeddings::PROVIDER];
+const DEEPSEEK: Formats = &[&servers::DEEPSEEK];
 const OLDER: Formats = &[&servers::OLDER];
 const OLDER_FULL: Formats = &[&servers::OLDER, &completions::PROVIDER, &openai_embeddings::PROVIDER];
 const OPENROUTER: Formats = &[&servers::OPENROUTER];
@@ -125,7 +126,7 @@ pub(super) static ROWS: &[Row] = &[
         name: "deepseek",
         about: "DeepSeek.",
         url: Some("https://api.deepseek.com"),
-        formats: OLDER,
+        formats: DEEPSEEK,
         prices: Some("deepseek"),
         ..COMPATIBLE
     },

@@ -42,6 +42,17 @@ fn a_text_beside_the_delta_says_the_same_and_is_not_said_twice() {
     }
 }
 
+#[test]
+fn a_comment_before_the_first_chunk_leaves_the_message_its_id_and_model() {
+    let chunks = chunk(r#""delta":{"content":"a"}"#) + &chunk(r#""delta":{},"finish_reason":"stop""#);
+    let stream = format!(": OPENROUTER PROCESSING\n\n{chunks}data: [DONE]\n\n");
+    let seen = asked("/v1/messages", "gpt", &[sse(&[&stream])]);
+    assert!(seen.body.contains(r#""id":"c""#) && seen.body.contains(r#""model":"m""#), "{}", seen.body);
+    assert_eq!((texts(&seen).as_str(), seen.body.matches("message_start").count()), ("a", 2), "{}", seen.body);
+    let seen = asked("/v1/responses", "older", &[sse(&[&stream])]);
+    assert!(seen.body.contains(r#""id":"resp_c""#) && seen.body.contains(r#""model":"m""#), "{}", seen.body);
+}
+
 const STARTED: &str = concat!(
     "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"id\":\"msg_1\",\"type\":\"message\",\"role\":\"assistant\",",
     "\"model\":\"claude\",\"content\":[{\"type\":\"tool_use\",\"id\":\"toolu_1\",\"name\":\"f\",\"input\":{\"a\":1},",

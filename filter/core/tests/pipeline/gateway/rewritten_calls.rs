@@ -126,6 +126,33 @@ fn a_tool_search_by_the_client_comes_back_and_one_by_the_provider_does_not() {
     assert!(seen.status == 200 && !seen.body.contains("tool_search_call"), "{}", seen.body);
 }
 
+#[test]
+fn encrypted_reasoning_comes_back_to_openai_as_openai_has_written_it() {
+    let worker = worker(&mask());
+    for summary in [json!([]), json!([{"type": "summary_text", "text": "To a@b.io."}])] {
+        let item = json!({"type": "reasoning", "id": "rs_1", "summary": summary, "encrypted_content": "gAAAA"});
+        for streams in [false, true] {
+            let script = if streams { stream(&item, "", &[]) } else { answers(200, &response(&item).to_string()) };
+            let seen = send(&worker, &body(RESPONSES, "gpt", streams, "hi"), script);
+            let said = if streams {
+                let mut events = events(&seen).into_iter();
+                events.find(|event| event["type"] == "response.output_item.done").unwrap()["item"].take()
+            } else {
+                serde_json::from_str::<Value>(&seen.body).unwrap()["output"][0].take()
+            };
+            assert!(said["type"] == "reasoning" && !seen.body.contains("a@b.io"), "{}", seen.body);
+            let next = json!({"model": "gpt", "input": [{"role": "user", "content": "hi"}, said, {"role": "user", "content": "go on"}]});
+            let asked = (RESPONSES.to_owned(), next.to_string());
+            let seen = send(&worker, &asked, answers(200, &response(&item).to_string()));
+            let sent: Value = serde_json::from_str(&seen.received[0].body).unwrap();
+            let expected =
+                json!({"type": "reasoning", "id": "rs_1", "summary": said["summary"], "encrypted_content": "gAAAA"});
+            assert_eq!(sent["input"][1], expected, "{sent}");
+            assert_eq!(seen.headers.get("x-sluice-dropped"), None);
+        }
+    }
+}
+
 /// A call of a custom tool in chat completions.
 fn chat_call(input: &str) -> Value {
     json!({"id": "call_1", "type": "custom", "custom": {"name": "exec", "input": input}})
@@ -179,8 +206,10 @@ fn a_call_that_cannot_be_rewritten_is_the_requests_fault_and_passes_where_nothin
     let worker_of = |guards: Value| worker(&guards);
     let (masks, blocks) = (worker_of(mask()), worker_of(guard(json!({}))));
     for kind in ["computer_call", "local_shell_call", "shell_call", "apply_patch_call", "mcp_approval_request"] {
+        // The client's own shell, whatever its command says.
+        let action = json!({"type": "exec", "command": ["grep", "container_reference"]});
         let item =
-            json!({"type": kind, "id": "i_1", "call_id": "call_1", "action": {"type": "exec", "command": ["ls"]}});
+            json!({"type": kind, "id": "i_1", "call_id": "call_1", "action": action, "environment": {"type": "local"}});
         for streams in [false, true] {
             let script = || if streams { stream(&item, "", &[]) } else { answers(200, &response(&item).to_string()) };
             let asked = body(RESPONSES, "gpt", streams, "hi");

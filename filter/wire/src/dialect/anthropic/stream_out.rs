@@ -167,16 +167,13 @@ impl StreamWriter for Writer {
                 self.end_block(out);
                 self.finish = *finish;
             }
-            StreamEvent::Ping => {
-                self.message_start(out);
-                put(&EventOut::Ping, out);
-            }
+            StreamEvent::Ping if self.phase == Phase::Begun => put(&EventOut::Ping, out),
             StreamEvent::Error(failure) => {
                 self.phase = Phase::Over;
                 put_raw("error", out, |out| error::write(failure, out));
             }
             StreamEvent::End => self.end(out),
-            // Anthropic's format has room for one choice: the first.
+            // Anthropic's format has room for one choice, the first; a ping before the provider's first chunk has no message to keep alive.
             _ => {}
         }
     }

@@ -81,7 +81,7 @@ pub const FIELDS: &[Field; 70] = &[
     (
         "messages[].content[].thinking",
         FieldPolicy::Mapped,
-        "`thinking_blocks` for servers that accept them; else dropped",
+        "`thinking_blocks` for servers that accept them, unsigned `reasoning_content` for DeepSeek; else dropped",
     ),
     ("messages[].content[].redacted_thinking", FieldPolicy::Mapped, "the same"),
     ("messages[].content[].tool_use", FieldPolicy::Mapped, "`tool_calls`"),

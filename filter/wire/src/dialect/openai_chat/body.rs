@@ -33,6 +33,8 @@ pub(super) struct Body<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub thinking: Option<ThinkingOut>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub reasoning: Option<ReasoningOut>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub user: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub service_tier: Option<&'a str>,
@@ -46,12 +48,18 @@ pub(super) struct Body<'a> {
     pub streaming: Streaming,
 }
 
+/// DeepSeek's switch.
 #[derive(Serialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
-pub(super) enum ThinkingOut {
-    Enabled { budget_tokens: u64 },
-    Disabled,
-    Adaptive,
+pub(super) struct ThinkingOut {
+    pub r#type: &'static str,
+}
+
+/// OpenRouter's parameter, beside `reasoning_effort`.
+#[derive(Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum ReasoningOut {
+    MaxTokens(u64),
+    Enabled(bool),
 }
 
 #[derive(Serialize, Default)]
@@ -64,6 +72,8 @@ pub(super) struct MessageOut<'a> {
     pub content: Option<ContentOut<'a, PartOut<'a>>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refusal: Option<&'a str>,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub reasoning_content: String,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub thinking_blocks: Vec<Block<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]

@@ -40,9 +40,11 @@ use super::quirk::Quirk;
 /// How a server's requests differ from OpenAI's. Responses need no variations: they are read leniently for all servers.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Variation {
-    /// Whether it supports `cache_control`, `thinking_blocks`, `thinking`, `top_k`, and images in tool messages, like LiteLLM and
-    /// OpenRouter. OpenAI responds with 400 to them, so for other servers they are dropped or expressed otherwise.
+    /// Whether it supports `cache_control`, `reasoning`, `top_k`, and images in tool messages, like OpenRouter, and accepts
+    /// `thinking_blocks`. OpenAI responds with 400 to them, so for other servers they are dropped or expressed otherwise.
     pub extensions: bool,
+    /// Whether it thinks by default, until `thinking` disables it, and wants the reasoning of earlier turns back as `reasoning_content`.
+    pub thinks: bool,
     /// The tool call ids and names that it accepts.
     pub rules: Rules,
     /// Fields that it renames or does not support.

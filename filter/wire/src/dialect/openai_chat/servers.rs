@@ -18,6 +18,10 @@ pub static PROVIDER: Provider =
 /// Servers that support OpenAI's chat from before its reasoning models.
 pub static OLDER: Provider = server(&variations::OLDER, |request, model| write(request, model, &variations::OLDER));
 
+/// DeepSeek.
+pub static DEEPSEEK: Provider =
+    server(&variations::DEEPSEEK, |request, model| write(request, model, &variations::DEEPSEEK));
+
 /// Servers that pass messages to the model's own chat template.
 pub static TEMPLATED: Provider =
     server(&variations::TEMPLATED, |request, model| write(request, model, &variations::TEMPLATED));

@@ -18,10 +18,22 @@ pub const NO_STREAM_OPTIONS: Quirk = Quirk { field: "stream_options", becomes: B
 
 /// OpenAI itself.
 pub const OPENAI: Variation =
-    Variation { extensions: false, rules: aliases::OPENAI, quirks: &[], bounds: bounds::OPENAI };
+    Variation { extensions: false, thinks: false, rules: aliases::OPENAI, quirks: &[], bounds: bounds::OPENAI };
 
 /// Servers that support OpenAI's chat from before its reasoning models. Their ranges of numbers differ and are left to them.
 pub const OLDER: Variation = Variation { quirks: &[OLD_MAX_TOKENS, DEVELOPER_IS_SYSTEM], bounds: &[], ..OPENAI };
+
+/// DeepSeek: responds with 400 to an assistant message without `reasoning_content`, also to one that another provider wrote.
+/// <https://api-docs.deepseek.com/guides/thinking_mode>
+pub const DEEPSEEK: Variation = Variation {
+    thinks: true,
+    quirks: &[
+        OLD_MAX_TOKENS,
+        DEVELOPER_IS_SYSTEM,
+        Quirk { field: "messages[].reasoning_content", becomes: Becomes::Present },
+    ],
+    ..OLDER
+};
 
 /// Servers that pass messages to the model's own chat template, which does not know the role `developer`.
 pub const TEMPLATED: Variation = Variation { quirks: &[DEVELOPER_IS_SYSTEM], bounds: &[], ..OPENAI };

@@ -24,7 +24,7 @@ use crate::dialect::schema;
 use crate::error::ApiError;
 
 use super::Variation;
-use super::body::{Body, FileOut, FormatOut, MessageOut, PartOut, ThinkingOut};
+use super::body::{Body, FileOut, FormatOut, MessageOut, PartOut, ReasoningOut, ThinkingOut};
 use super::out::Block;
 
 /// Writes `request` for `model`, the provider's name for the model.
@@ -32,13 +32,19 @@ pub(super) fn write(request: &Request, model: &str, variation: &Variation) -> Re
     let extensions = variation.extensions;
     let mut dropped = request.dropped.clone();
     let numbers = Numbers::of(request, variation.bounds, &mut dropped)?;
-    let mut writer = Writer { extensions, dropped, carried: Vec::new(), messages: Vec::new() };
+    let thinks = variation.thinks;
+    let mut writer = Writer { extensions, thinks, dropped, carried: Vec::new(), messages: Vec::new() };
     for (index, message) in request.messages.iter().enumerate() {
         writer.message(message).map_err(|wrong| at::misplaced(index, message, wrong))?;
     }
     writer.flush();
     let tools = request.tools.iter().map(|tool| writer.tool(tool)).collect();
-    let (plan, thinking) = match extensions {
+    let rests = thinks
+        && match &request.reasoning {
+            Some(Reasoning::Effort(word)) => word == "none",
+            other => *other == Some(Reasoning::Disabled),
+        };
+    let (plan, reasoning) = match extensions || rests {
         true => extended(request),
         false => (Plan::of(request, model, Surface::Chat, &mut writer.dropped)?, None),
     };
@@ -58,8 +64,9 @@ pub(super) fn write(request: &Request, model: &str, variation: &Variation) -> Re
             top_k,
             ..Sampling::of(&numbers, &request.stop)
         },
-        reasoning_effort: plan.effort,
-        thinking,
+        reasoning_effort: plan.effort.filter(|_| !rests),
+        thinking: rests.then_some(ThinkingOut { r#type: "disabled" }),
+        reasoning,
         user,
         service_tier: request.service_tier.as_deref(),
         store: carried.store,
@@ -71,17 +78,17 @@ pub(super) fn write(request: &Request, model: &str, variation: &Variation) -> Re
     Ok(WrittenRequest { body: json::body(&body), dropped: writer.dropped })
 }
 
-/// Reasoning and sampling parameters for a server that adapts them to its models and supports Anthropic's `thinking`.
-fn extended(request: &Request) -> (Plan<'_>, Option<ThinkingOut>) {
-    let (effort, thinking) = match &request.reasoning {
+/// Reasoning and sampling parameters for a server that adapts them to its models, in OpenRouter's words.
+fn extended(request: &Request) -> (Plan<'_>, Option<ReasoningOut>) {
+    let (effort, reasoning) = match &request.reasoning {
         None => (None, None),
         Some(Reasoning::Effort(word) | Reasoning::Work(word)) => (Some(word.as_str()), None),
-        Some(Reasoning::Budget(tokens)) => (None, Some(ThinkingOut::Enabled { budget_tokens: *tokens })),
-        Some(Reasoning::Disabled) => (None, Some(ThinkingOut::Disabled)),
-        Some(Reasoning::Adaptive) => (None, Some(ThinkingOut::Adaptive)),
+        Some(Reasoning::Budget(tokens)) => (None, Some(ReasoningOut::MaxTokens(*tokens))),
+        Some(Reasoning::Disabled) => (Some("none"), None),
+        Some(Reasoning::Adaptive) => (None, Some(ReasoningOut::Enabled(true))),
     };
     let Request { temperature, top_p, max_tokens, .. } = *request;
-    (Plan { effort, temperature, top_p, max_tokens }, thinking)
+    (Plan { effort, temperature, top_p, max_tokens }, reasoning)
 }
 
 fn role_word(role: Role) -> &'static str {
@@ -97,6 +104,7 @@ fn role_word(role: Role) -> &'static str {
 /// The state while messages are written.
 struct Writer<'a> {
     extensions: bool,
+    thinks: bool,
     dropped: Vec<String>,
     messages: Vec<MessageOut<'a>>,
     /// Images and documents of tool results, for the user message after the last result.
@@ -167,6 +175,9 @@ impl<'a> Writer<'a> {
                 }
                 Part::ToolCall { .. } if message.role == Role::Assistant => out.tool_calls.extend(CallOut::of(part)),
                 Part::ToolCall { .. } => return Err(("a tool call", Some(part))),
+                Part::Thinking { text, signature: None } if self.thinks && message.role == Role::Assistant => {
+                    out.reasoning_content.push_str(text);
+                }
                 Part::Thinking { .. } | Part::RedactedThinking { .. } if message.role == Role::Assistant => {
                     out.thinking_blocks.extend(self.extension(Block::of(part), "thinking_blocks"));
                 }

@@ -32,6 +32,7 @@ mod write;
 mod tests;
 
 pub(super) use peek::response as peek_response;
+pub(super) use reasoning::returned;
 pub use table::FIELDS;
 
 use super::Id;

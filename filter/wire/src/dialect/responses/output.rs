@@ -1,7 +1,6 @@
 //! Reads the items of a provider's response: a whole one, or the complete items of a stream. Unknown items, such as those of tools that ran
 //! at the provider, may have any fields and are dropped.
 
-use memchr::memmem;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -71,6 +70,16 @@ struct ItemIn<'a> {
     summary: Option<&'a RawValue>,
     #[serde(borrow, default)]
     content: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    environment: Option<&'a RawValue>,
+}
+
+impl ItemIn<'_> {
+    /// Whether it ran in a container.
+    fn is_contained(&self) -> bool {
+        let environment: Option<ItemIn<'_>> = self.environment.and_then(|raw| parse(raw).ok());
+        environment.is_some_and(|environment| &*environment.r#type.0 == "container_reference")
+    }
 }
 
 impl<'a> Item<'a> {
@@ -91,9 +100,7 @@ impl<'a> Item<'a> {
             "custom_tool_call" => Form::Text,
             "tool_search_call" if &*item.execution.0 == "client" => Form::Search,
             // A shell in a container is the provider's.
-            "shell_call" if memmem::find(raw.get().as_bytes(), b"container_reference").is_some() => {
-                return Ok(Self::Other);
-            }
+            "shell_call" if item.is_contained() => return Ok(Self::Other),
             "computer_call" | "local_shell_call" | "shell_call" | "apply_patch_call" | "mcp_approval_request" => {
                 Form::Other
             }

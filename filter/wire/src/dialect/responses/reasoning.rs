@@ -15,6 +15,7 @@
 use std::borrow::Cow;
 
 use serde::Deserialize;
+use serde_json::value::RawValue;
 
 use crate::conversation::{Part, signature};
 use crate::dialect::few::Few;
@@ -89,4 +90,12 @@ pub(super) fn wrap(marked: &str) -> Cow<'_, str> {
 /// The item's id and `encrypted_content`, if the signature is OpenAI's.
 pub(super) fn own(marked: &str) -> Option<(&str, &str)> {
     signature::of(OPENAI, marked)?.split_once('.')
+}
+
+/// OpenAI's own reasoning as OpenAI has written it, from an item that the gateway has written for a client. `None` if it is another's.
+pub(in crate::dialect) fn returned(item: &str, marked: &str) -> Option<String> {
+    let (id, encrypted) = own(marked)?;
+    let summary = Fields::parse(item, "").ok()?.take_raw("summary").map_or("[]", RawValue::get);
+    let id = if id.is_empty() { String::new() } else { format!("\"id\":{id:?},") };
+    Some(format!("{{\"type\":\"reasoning\",{id}\"summary\":{summary},\"encrypted_content\":{encrypted:?}}}"))
 }

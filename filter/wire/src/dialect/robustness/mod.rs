@@ -201,7 +201,7 @@ proptest! {
     #[test]
     fn departures_of_servers(changes in changes()) {
         let body = changed(ADAPTED.as_bytes().to_vec(), &changes);
-        for variation in [variations::GROQ, variations::MISTRAL, variations::OLDER, variations::TEMPLATED, variations::OPENROUTER] {
+        for variation in [variations::GROQ, variations::MISTRAL, variations::OLDER, variations::DEEPSEEK, variations::TEMPLATED, variations::OPENROUTER] {
             if let Ok(adapted) = adapt(&body, variation.quirks.iter(), variation.bounds) {
                 let written = edited(&body, &adapted.edits);
                 let kept = serde_json::from_slice::<serde::de::IgnoredAny>(&written);

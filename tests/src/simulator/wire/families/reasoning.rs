@@ -20,6 +20,18 @@ pub struct Aloud {
 pub static DEEPSEEK: Aloud = Aloud { field: "reasoning_content", framing: Framing::Commented, hits: true };
 pub static VLLM: Aloud = Aloud { field: "reasoning", framing: Framing::Lines, hits: false };
 
+/// Reads a request's body for DeepSeek, which rejects an assistant message without its reasoning unless thinking is disabled.
+/// Source: <https://api-docs.deepseek.com/guides/thinking_mode>.
+pub fn read_deepseek(body: Value) -> Result<Prompt, Refusal> {
+    let silent = |message: &Value| message["role"] == "assistant" && !message["reasoning_content"].is_string();
+    let thinks = body["thinking"]["type"] != "disabled";
+    if thinks && body["messages"].as_array().is_some_and(|messages| messages.iter().any(silent)) {
+        let says = "The `reasoning_content` in the thinking mode must be passed back to the API.";
+        return Err(Refusal { code: Some("invalid_request_error"), ..Refusal::invalid(says) });
+    }
+    read(body)
+}
+
 /// Reads a request's body: models with `reasoner` in their names always think.
 pub fn read(body: Value) -> Result<Prompt, Refusal> {
     let prompt = chat_request::read(&body)?;

@@ -1,6 +1,6 @@
 //! Differences between OpenAI and other services with this dialect, one test per service.
 
-use crate::conversation::{Finish, Request, Role, StreamEvent, ToolChoice, Usage};
+use crate::conversation::{Finish, Part, Reasoning, Request, Role, StreamEvent, ToolChoice, Usage};
 use crate::dialect::EventClass;
 use crate::dialect::halves::OPENAI_CHAT;
 use crate::dialect::quirk::{adapt, edited};
@@ -133,6 +133,75 @@ fn a_server_without_stream_options_gets_none() {
     let variation = Variation { quirks: &[variations::NO_STREAM_OPTIONS], ..variations::OPENAI };
     let expected = r#"{"model":"p","messages":[{"role":"user","content":"a"}],"stream":true}"#;
     assert_eq!(translated(variation, &request), expected);
+}
+
+#[test]
+fn deepseek_gets_the_reasoning_of_every_turn_back() {
+    let thought = |text: &str, signature: Option<&str>| Part::Thinking {
+        text: text.to_owned(),
+        signature: signature.map(str::to_owned),
+    };
+    let call = || Part::ToolCall { id: "c".to_owned(), name: "f".to_owned(), arguments: "{}".to_owned() };
+    for (parts, reasoning, dropped) in [
+        (vec![thought("Hm. ", None), thought("So.", None), call()], "Hm. So.", false),
+        (vec![call()], "", false),
+        (vec![thought("another's", Some("s")), text("a"), call()], "", true),
+        (vec![thought("Hm.", None), text("a")], "Hm.", false),
+    ] {
+        let request = conversation(vec![say(Role::User, vec![text("hi")]), say(Role::Assistant, parts)]);
+        let written = write(&request, "p", &variations::DEEPSEEK).unwrap();
+        assert_eq!(written.dropped.contains(&"thinking_blocks".to_owned()), dropped, "{:?}", written.dropped);
+        let body: serde_json::Value = serde_json::from_str(&translated(variations::DEEPSEEK, &request)).unwrap();
+        assert_eq!(body["messages"][1]["reasoning_content"], reasoning, "{body}");
+        assert!(body["messages"][0].get("reasoning_content").is_none(), "{body}");
+    }
+    // Another server's messages stay as they are.
+    let request = conversation(vec![say(Role::Assistant, vec![thought("Hm.", None), text("a")])]);
+    assert_eq!(
+        translated(variations::OLDER, &request),
+        r#"{"model":"p","messages":[{"role":"assistant","content":"a"}]}"#
+    );
+}
+
+#[test]
+fn deepseek_gets_a_chat_clients_history_with_an_empty_text_where_the_reasoning_is_missing() {
+    let body = r#"{"messages":[{"role":"user","content":"hi"},{"role":"assistant","tool_calls":[]},{"role":"assistant","content":"a","reasoning_content":"b"}]}"#;
+    let expected = r#"{"messages":[{"role":"user","content":"hi"},{"reasoning_content":"","role":"assistant","tool_calls":[]},{"role":"assistant","content":"a","reasoning_content":"b"}]}"#;
+    assert_eq!(passed(variations::DEEPSEEK, body), (expected.to_owned(), vec![]));
+}
+
+#[test]
+fn deepseek_is_told_not_to_think_by_its_own_switch() {
+    for (reasoning, expected) in [
+        (Reasoning::Disabled, r#""thinking":{"type":"disabled"}"#),
+        (Reasoning::Effort("none".to_owned()), r#""thinking":{"type":"disabled"}"#),
+        (Reasoning::Effort("low".to_owned()), r#""reasoning_effort":"low""#),
+        (Reasoning::Budget(9000), r#""reasoning_effort":"medium""#),
+    ] {
+        let request = Request {
+            reasoning: Some(reasoning),
+            temperature: Some(0.5),
+            ..conversation(vec![say(Role::User, vec![text("a")])])
+        };
+        let expected =
+            format!(r#"{{"model":"p","messages":[{{"role":"user","content":"a"}}],"temperature":0.5,{expected}}}"#);
+        assert_eq!(translated(variations::DEEPSEEK, &request), expected);
+        assert!(write(&request, "p", &variations::DEEPSEEK).unwrap().dropped.is_empty());
+    }
+}
+
+#[test]
+fn openrouter_is_asked_to_reason_by_its_own_parameter() {
+    for (reasoning, expected) in [
+        (Reasoning::Effort("low".to_owned()), r#""reasoning_effort":"low""#),
+        (Reasoning::Disabled, r#""reasoning_effort":"none""#),
+        (Reasoning::Budget(9000), r#""reasoning":{"max_tokens":9000}"#),
+        (Reasoning::Adaptive, r#""reasoning":{"enabled":true}"#),
+    ] {
+        let request = Request { reasoning: Some(reasoning), ..conversation(vec![say(Role::User, vec![text("a")])]) };
+        let expected = format!(r#"{{"model":"p","messages":[{{"role":"user","content":"a"}}],{expected}}}"#);
+        assert_eq!(translated(variations::OPENROUTER, &request), expected);
+    }
 }
 
 #[test]

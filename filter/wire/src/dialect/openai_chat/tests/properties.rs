@@ -39,7 +39,8 @@ static CAN: Can = Can {
     top_k: Some((0, u64::MAX)),
     seed: Some((i64::MIN, i64::MAX)),
     n: Some((1, 128)),
-    reasoning: &[Reasoning::Effort(String::new()), Reasoning::Budget(0), Reasoning::Disabled, Reasoning::Adaptive],
+    // OpenRouter has its own parameter for anything else.
+    reasoning: &[Reasoning::Effort(String::new())],
     user: Word::Maybe(ANY_TEXT),
     tier: Word::Maybe(ID),
     // A streamed request always asks for usage.

@@ -112,7 +112,7 @@ fn openai_gets_no_extensions_and_each_is_named() {
         r#"{"model":"p","messages":[{"role":"user","content":[{"type":"text","text":"a","#,
         r#""cache_control":{"type":"ephemeral"}}]},{"role":"assistant","content":"b","#,
         r#""thinking_blocks":[{"type":"thinking","thinking":"t","signature":"s"}]}],"#,
-        r#""top_k":5,"thinking":{"type":"disabled"}}"#
+        r#""top_k":5,"reasoning_effort":"none"}"#
     );
     let extended = variations::OPENROUTER;
     assert_eq!(written(&request, extended), (full.to_owned(), vec![]));
