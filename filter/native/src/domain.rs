@@ -25,7 +25,7 @@ pub struct Domain {
     shared: Shared,
     /// The settlements that its Redis has not confirmed. To use another Redis, Envoy must restart.
     pub outbox: Arc<Outbox>,
-    /// The new metrics of the main thread.
+    /// The new metrics of the main thread, and the gauges of the newest configuration.
     pub main: Recorder,
     /// The new metrics of each worker.
     recorders: Mutex<Vec<Arc<Recorder>>>,
