@@ -8,11 +8,12 @@
 use std::cell::RefCell;
 use std::ffi::{OsStr, c_void};
 use std::ptr;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use sluice_background::{BackgroundTask, tasks};
+use sluice_background::{Alerted, BackgroundTask, tasks};
 use sluice_core::callout::{Call, Called};
 use sluice_core::metrics::Background;
 use sluice_core::pipeline::outgoing::Outgoing;
@@ -60,6 +61,8 @@ struct Work {
     settlements: Option<RedisClient>,
     /// Each with the time of its next tick.
     tasks: Vec<(Box<dyn BackgroundTask>, Instant)>,
+    /// The alerts under all configurations.
+    alerted: Rc<Alerted>,
     /// The calls in flight.
     calls: Vec<(u64, Subject)>,
 }
@@ -241,8 +244,9 @@ impl Main {
 impl Work {
     fn new(domain: &'static Domain, background: &Background) -> Option<Self> {
         let settlements = background.redis.clone().map(|redis| RedisClient::new(redis).sharing(domain.outbox.clone()));
-        let (seed, background, calls) = (random().ok()?, background.clone(), Vec::new());
-        Some(Self { domain, seed, tasks: scheduled(&background, seed), background, settlements, calls })
+        let (seed, alerted) = (random().ok()?, Rc::default());
+        let tasks = scheduled(background, seed, &alerted);
+        Some(Self { domain, seed, tasks, alerted, background: background.clone(), settlements, calls: Vec::new() })
     }
 
     fn tick(&mut self, bootstrap: Bootstrap, background: &Background) {
@@ -284,7 +288,7 @@ impl Work {
             (before, None) => before,
         };
         self.calls.retain(|(_, of)| *of == Subject::Settlements);
-        self.tasks = scheduled(background, self.seed);
+        self.tasks = scheduled(background, self.seed, &self.alerted);
         self.background = background.clone();
     }
 
@@ -314,9 +318,13 @@ impl Work {
 }
 
 /// The tasks of a configuration, all of them due.
-fn scheduled(background: &Background, seed: [u8; 16]) -> Vec<(Box<dyn BackgroundTask>, Instant)> {
+fn scheduled(
+    background: &Background,
+    seed: [u8; 16],
+    alerted: &Rc<Alerted>,
+) -> Vec<(Box<dyn BackgroundTask>, Instant)> {
     let secret = std::env::var_os(SECRET);
-    tasks(background, seed, secret.as_deref().map(OsStr::as_encoded_bytes))
+    tasks(background, seed, secret.as_deref().map(OsStr::as_encoded_bytes), alerted.clone())
         .into_iter()
         .map(|task| (task, Instant::now()))
         .collect()
