@@ -44,6 +44,11 @@ pub trait BackgroundTask {
 
     /// The call in flight will get no reply.
     fn forget_call(&self);
+
+    /// Whether it works once more at a shutdown that waits for it.
+    fn works_at_shutdown(&self) -> bool {
+        false
+    }
 }
 
 // Prints the name only: printing the contents would link formatting code for all that tasks hold, and nothing logs them.

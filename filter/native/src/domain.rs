@@ -84,12 +84,20 @@ impl Domain {
         lock(&ALL).iter().copied().flat_map(of).collect()
     }
 
-    /// Adds the new metrics of all threads of all gateways to the shared memory.
+    /// Adds the new metrics of all threads of all gateways to the shared memory, at most once a second.
     pub fn tick(now: Time) {
         for domain in &*lock(&ALL) {
             // The outbox is common to all workers.
             domain.main.tick(domain.outbox.waiting(), domain.shared(), now);
             lock(&domain.recorders).iter().for_each(|recorder| recorder.tick(0, domain.shared(), now));
+        }
+    }
+
+    /// The same at once.
+    pub fn flush(now: Time) {
+        for domain in &*lock(&ALL) {
+            domain.main.flush(domain.outbox.waiting(), domain.shared(), now);
+            lock(&domain.recorders).iter().for_each(|recorder| recorder.flush(0, domain.shared(), now));
         }
     }
 

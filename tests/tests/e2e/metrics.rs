@@ -420,3 +420,29 @@ async fn the_gauges_of_the_configuration_are_those_of_the_present_file_with_and_
     one.gateway.change_in_vain(|file| file["models"] = json!(7)).await;
     eventually("the gauge of a rejected change", async || is_last().await == 0.0).await;
 }
+
+#[tokio::test]
+async fn a_shutdown_exports_the_last_requests() {
+    // No VM works at Envoy's shutdown.
+    if Build::under_test().has_vms() {
+        return;
+    }
+    let provider = Simulator::start().await;
+    let collector = StandIn::start(|_| (200, json!({}))).await;
+    let gateway = Gateway::builder()
+        .provider("openai", Kind::OpenAi, &provider)
+        .model("chat", &[("openai", "gpt-sim")])
+        .key(Key::new("test", KEY))
+        .with(json!({"metrics": {"otlp": {"url": collector.url(), "interval": "10m"}}}))
+        .alone()
+        .start()
+        .await;
+    let requests = || {
+        let points = exported(&collector, "sluice.requests")?;
+        Some(points.iter().filter_map(|point| point["asInt"].as_u64()).sum::<u64>())
+    };
+    until("the export at the start", || (requests() == Some(0)).then_some(())).await;
+    assert_eq!(gateway.client().post(CHAT, &ask("chat", "hi")).await.status, 200);
+    gateway.interrupt();
+    until("the export at the end", || (requests() == Some(1)).then_some(())).await;
+}
