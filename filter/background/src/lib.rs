@@ -58,8 +58,8 @@ impl fmt::Debug for dyn BackgroundTask {
     }
 }
 
-/// The tasks of a configuration. `seed` must be unique among all Envoys: 16 random bytes. `secret` is that of the shared cache, `alerted` has
-/// the alerts under earlier configurations.
+/// The tasks of a configuration. `seed` must be unique among all Envoys: 16 random bytes. `secret` is that of the shared cache, `alerted`
+/// has the alerts under earlier configurations.
 pub fn tasks(
     background: &Background,
     seed: [u8; 16],

@@ -1,7 +1,7 @@
 //! A filter configuration. It lives from Envoy's `config_new` to its `config_destroy`.
 //!
-//! The main thread compiles the configuration once, to reject an invalid one and to report its metrics. Each worker compiles it again for its
-//! first stream (see [`root`](crate::root)).
+//! The main thread compiles the configuration once, to reject an invalid one and to report its metrics. Each worker compiles it again for
+//! its first stream (see [`root`](crate::root)).
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
