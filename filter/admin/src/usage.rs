@@ -331,12 +331,9 @@ fn remembered(
     Ok((rows, None))
 }
 
-/// The accounts in Envoy's memory of one day, of all teams.
+/// The accounts in Envoy's memory of one day, of all teams, also those that the file no longer has.
 fn of_day(by: Grouping, day: u64, context: &AdminContext) -> Result<Vec<embedded::Account>, Unavailable> {
-    let mut accounts = Vec::new();
-    for team in &context.service.gateway.teams {
-        accounts.extend(embedded::accounts(context.shared, team, day)?);
-    }
+    let mut accounts = embedded::accounts(context.shared, &context.service.gateway.teams, day)?;
     accounts.retain(|account| account.grouping == by);
     Ok(accounts)
 }

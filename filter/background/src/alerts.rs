@@ -5,6 +5,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
+use std::rc::Rc;
 use std::time::Duration;
 
 use sluice_wire::json::json_string;
@@ -42,9 +43,15 @@ const MARKS: [u64; 2] = [80, 100];
 pub(super) struct Alerts {
     endpoint: Endpoint,
     redis_client: Option<RedisClient>,
+    alerted: Rc<Alerted>,
+    in_flight: Cell<Option<Step>>,
+}
+
+/// The alerts so far. A changed gateway file begins a new task with those of the task before, so that none is sent again.
+#[derive(Debug, Default)]
+pub struct Alerted {
     known: RefCell<Vec<Known>>,
     queue: RefCell<VecDeque<Alert>>,
-    in_flight: Cell<Option<Step>>,
 }
 
 /// The call in flight, for the first alert of the queue.
@@ -72,27 +79,21 @@ struct Alert {
     mark: u64,
     used: u64,
     limit: u64,
-    /// Whether Redis has granted it to this Envoy.
+    /// Whether this Envoy has asked Redis for it. Without a reply it is sent: twice is better than never.
     claimed: bool,
     tries: u32,
     not_before: Time,
 }
 
 impl Alerts {
-    pub(super) fn new(endpoint: Endpoint, redis: Option<Redis>) -> Self {
-        Self {
-            endpoint,
-            redis_client: redis.map(RedisClient::new),
-            known: RefCell::default(),
-            queue: RefCell::default(),
-            in_flight: Cell::default(),
-        }
+    pub(super) fn new(endpoint: Endpoint, redis: Option<Redis>, alerted: Rc<Alerted>) -> Self {
+        Self { endpoint, redis_client: redis.map(RedisClient::new), alerted, in_flight: Cell::default() }
     }
 
     /// Queues an alert for each threshold that a budget has passed since the last time.
     fn look(&self, shared: &dyn SharedData, now: Time) {
         let snapshot = Snapshot::read(shared, now);
-        let (mut known, mut queue) = (self.known.borrow_mut(), self.queue.borrow_mut());
+        let (mut known, mut queue) = (self.alerted.known.borrow_mut(), self.alerted.queue.borrow_mut());
         for (labels, values) in snapshot.rows(&BUDGET) {
             let value = |at: usize| values.get(at).copied().unwrap_or_default();
             let named = |label: &str| labels.iter().find(|(name, _)| *name == label).map_or("", |(_, value)| value);
@@ -134,16 +135,15 @@ impl Alerts {
 
     /// The next call for the first alert that is due.
     fn next(&self, now: Time) -> Option<Call> {
-        let mut queue = self.queue.borrow_mut();
+        let mut queue = self.alerted.queue.borrow_mut();
         let place = queue.iter().position(|alert| alert.not_before <= now)?;
         queue.swap(0, place);
         let alert = queue.front_mut()?;
-        let client = self.redis_client.as_ref().filter(|client| !alert.claimed && client.answers(now));
-        if let Some(client) = client {
+        let claims = !std::mem::replace(&mut alert.claimed, true);
+        if let Some(client) = self.redis_client.as_ref().filter(|client| claims && client.answers(now)) {
             self.in_flight.set(Some(Step::Claim));
             return Some(client.ask(&alert.claim(&client.settings.prefix, now), now));
         }
-        alert.claimed = true;
         self.in_flight.set(Some(Step::Send));
         Some(self.endpoint.post(ALERTS_CLUSTER, alert.body(now).into_bytes(), TIMEOUT))
     }
@@ -166,18 +166,14 @@ impl BackgroundTask for Alerts {
         match self.in_flight.take()? {
             Step::Claim => {
                 let reply = self.redis_client.as_ref()?.read(called, now, effects);
-                let mut queue = self.queue.borrow_mut();
                 if matches!(reply, Ok(Some(RedisReply::Nil))) {
                     // Another Envoy sends it.
-                    queue.pop_front();
-                } else if let Some(alert) = queue.front_mut() {
-                    // Without a reply it is sent: twice is better than never.
-                    alert.claimed = true;
+                    self.alerted.queue.borrow_mut().pop_front();
                 }
             }
             Step::Send => {
                 let accepted = called.status.is_some_and(|status| (200..300).contains(&status));
-                let mut queue = self.queue.borrow_mut();
+                let mut queue = self.alerted.queue.borrow_mut();
                 let mut alert = queue.pop_front()?;
                 alert.tries = alert.tries.saturating_add(1);
                 if !accepted && alert.tries < TRIES {

@@ -67,4 +67,8 @@ impl BackgroundTask for MetricsExport {
     fn forget_call(&self) {
         self.bodies.take();
     }
+
+    fn works_at_shutdown(&self) -> bool {
+        true
+    }
 }

@@ -3,6 +3,7 @@
 //! Each task has at most one call in flight. A task that fails logs the first failure in a row and tries again in its next period.
 
 use std::fmt;
+use std::rc::Rc;
 use std::time::Duration;
 
 use sluice_core::cache::sealer::Sealer;
@@ -20,6 +21,7 @@ pub mod otlp;
 mod positions;
 mod purges;
 
+pub use alerts::Alerted;
 use alerts::Alerts;
 pub use counter_sync::CounterSync;
 use export::MetricsExport;
@@ -42,6 +44,11 @@ pub trait BackgroundTask {
 
     /// The call in flight will get no reply.
     fn forget_call(&self);
+
+    /// Whether it works once more at a shutdown that waits for it.
+    fn works_at_shutdown(&self) -> bool {
+        false
+    }
 }
 
 // Prints the name only: printing the contents would link formatting code for all that tasks hold, and nothing logs them.
@@ -51,8 +58,14 @@ impl fmt::Debug for dyn BackgroundTask {
     }
 }
 
-/// The tasks of a configuration. `seed` must be unique among all Envoys: 16 random bytes. `secret` is that of the shared cache.
-pub fn tasks(background: &Background, seed: [u8; 16], secret: Option<&[u8]>) -> Vec<Box<dyn BackgroundTask>> {
+/// The tasks of a configuration. `seed` must be unique among all Envoys: 16 random bytes. `secret` is that of the shared cache, `alerted`
+/// has the alerts under earlier configurations.
+pub fn tasks(
+    background: &Background,
+    seed: [u8; 16],
+    secret: Option<&[u8]>,
+    alerted: Rc<Alerted>,
+) -> Vec<Box<dyn BackgroundTask>> {
     let Background { redis, shared_cache, export, alerts, key_label } = background.clone();
     let mut tasks: Vec<Box<dyn BackgroundTask>> = Vec::new();
     if let Some(sync) = redis.clone().and_then(|redis| CounterSync::new(redis, seed)) {
@@ -68,7 +81,7 @@ pub fn tasks(background: &Background, seed: [u8; 16], secret: Option<&[u8]>) -> 
         tasks.push(Box::new(MetricsExport::new(export, hex::encoded(&seed), key_label)));
     }
     if let Some(endpoint) = alerts {
-        tasks.push(Box::new(Alerts::new(endpoint, redis)));
+        tasks.push(Box::new(Alerts::new(endpoint, redis, alerted)));
     }
     tasks
 }

@@ -1,7 +1,7 @@
 //! A filter configuration. It lives from Envoy's `config_new` to its `config_destroy`.
 //!
-//! The main thread compiles the configuration once, to reject an invalid one. Each worker compiles it again for its first stream (see
-//! [`root`](crate::root)).
+//! The main thread compiles the configuration once, to reject an invalid one and to report its metrics. Each worker compiles it again for
+//! its first stream (see [`root`](crate::root)).
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use sluice_admin::plugin::Plugin;
 use sluice_config::plugin::Reload;
-use sluice_core::pipeline::metric;
+use sluice_core::pipeline::{gauges, metric};
 use sluice_shell::{Failed, idle_timeout};
 use sluice_wire::calendar;
 
@@ -51,7 +51,8 @@ impl Config {
                 log::error!("configuration rejected: {diagnostic}");
             }
         });
-        let (period, background) = match plugin.ok()? {
+        let (plugin, domain) = (plugin.ok()?, Domain::of(name));
+        let period = match plugin {
             Plugin::Gateway { gateway, reload } => {
                 let told = calls::define_counters(envoy)
                     .and_then(|()| reload.iter().try_for_each(|reload| set_reload_metrics(envoy, reload)));
@@ -62,22 +63,20 @@ impl Config {
                 if gateway.shuts_down {
                     main_thread::end_requests();
                 }
-                (Some(idle_timeout::period(&gateway)), Some(gateway.background()))
+                gauges::report(&gateway, &domain.main);
+                domain.works_for(gateway.background());
+                Some(idle_timeout::period(&gateway))
             }
             Plugin::Admin(_) if calls::define_counters(envoy).is_err() => {
                 log::error!("Envoy rejected the filter's metrics");
                 return None;
             }
-            Plugin::Provider | Plugin::Admin(_) => (None, None),
+            Plugin::Provider | Plugin::Admin(_) => None,
             Plugin::Background(_) => {
                 log::error!("configuration rejected: a native gateway does its background work by itself");
                 return None;
             }
         };
-        let domain = Domain::of(name);
-        if let Some(background) = background {
-            domain.works_for(background);
-        }
         Some(Arc::new(Self {
             number: NUMBERS.fetch_add(1, Ordering::Relaxed),
             domain,

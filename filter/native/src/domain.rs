@@ -25,7 +25,7 @@ pub struct Domain {
     shared: Shared,
     /// The settlements that its Redis has not confirmed. To use another Redis, Envoy must restart.
     pub outbox: Arc<Outbox>,
-    /// The new metrics of the main thread.
+    /// The new metrics of the main thread, and the gauges of the newest configuration.
     pub main: Recorder,
     /// The new metrics of each worker.
     recorders: Mutex<Vec<Arc<Recorder>>>,
@@ -84,12 +84,20 @@ impl Domain {
         lock(&ALL).iter().copied().flat_map(of).collect()
     }
 
-    /// Adds the new metrics of all threads of all gateways to the shared memory.
+    /// Adds the new metrics of all threads of all gateways to the shared memory, at most once a second.
     pub fn tick(now: Time) {
         for domain in &*lock(&ALL) {
             // The outbox is common to all workers.
             domain.main.tick(domain.outbox.waiting(), domain.shared(), now);
             lock(&domain.recorders).iter().for_each(|recorder| recorder.tick(0, domain.shared(), now));
+        }
+    }
+
+    /// The same at once.
+    pub fn flush(now: Time) {
+        for domain in &*lock(&ALL) {
+            domain.main.flush(domain.outbox.waiting(), domain.shared(), now);
+            lock(&domain.recorders).iter().for_each(|recorder| recorder.flush(0, domain.shared(), now));
         }
     }
 

@@ -3,16 +3,17 @@
 //!
 //! Workers put their settlements into the gateway's outbox, their spans into a queue and, in relaxed mode, their counts into its shared
 //! memory. The main thread sends all of them, so a worker without streams loses nothing. At shutdown, the workers end all requests, and Envoy
-//! waits up to two seconds for Redis to confirm the settlements.
+//! waits up to two seconds for Redis to confirm the settlements, and for the collector to receive the metrics once more.
 
 use std::cell::RefCell;
 use std::ffi::{OsStr, c_void};
 use std::ptr;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use sluice_background::{BackgroundTask, tasks};
+use sluice_background::{Alerted, BackgroundTask, tasks};
 use sluice_core::callout::{Call, Called};
 use sluice_core::metrics::Background;
 use sluice_core::pipeline::outgoing::Outgoing;
@@ -47,6 +48,8 @@ struct Main {
 /// A pending shutdown.
 struct Ending {
     since: Instant,
+    /// Whether the requests are over, and the last tasks have begun.
+    is_last: bool,
     go_on: unsafe extern "C" fn(*mut c_void),
     context: *mut c_void,
 }
@@ -60,6 +63,8 @@ struct Work {
     settlements: Option<RedisClient>,
     /// Each with the time of its next tick.
     tasks: Vec<(Box<dyn BackgroundTask>, Instant)>,
+    /// The alerts under all configurations.
+    alerted: Rc<Alerted>,
     /// The calls in flight.
     calls: Vec<(u64, Subject)>,
 }
@@ -124,10 +129,11 @@ pub fn ends() {
 /// Handles Envoy's shutdown, which waits until this module calls `go_on`.
 pub fn shuts_down(go_on: unsafe extern "C" fn(*mut c_void), context: *mut c_void) {
     end_requests();
-    let ending = Ending { since: Instant::now(), go_on, context };
+    let ending = Ending { since: Instant::now(), is_last: false, go_on, context };
     let rest = MAIN.with_borrow_mut(|main| match main {
         Some(main) => {
             main.ending = Some(ending);
+            main.timer.fires_in(SETTLING);
             main.may_end()
         }
         None => Some(ending),
@@ -157,6 +163,7 @@ pub fn tick() {
         for (domain, queue) in Domain::outgoing() {
             main.send(domain, &queue, queue.flush(now()), Vec::new());
         }
+        main.begin_last();
         let next = if main.tick_all() { next.min(SETTLING) } else { next };
         main.timer.fires_in(next.max(Duration::from_millis(1)));
     });
@@ -229,20 +236,34 @@ impl Main {
         note(self.bootstrap, domain, effects);
     }
 
+    /// At shutdown, makes the tasks due that work once more after the last request.
+    fn begin_last(&mut self) {
+        let Some(ending) = self.ending.as_mut().filter(|ending| !ending.is_last && !Domain::has_requests()) else {
+            return;
+        };
+        ending.is_last = true;
+        Domain::flush(now());
+        let tasks = self.works.iter_mut().flat_map(|work| &mut work.tasks);
+        tasks.filter(|(task, _)| task.works_at_shutdown()).for_each(|(_, due)| *due = Instant::now());
+    }
+
     /// Takes the pending shutdown, if it need not wait any longer.
     fn may_end(&mut self) -> Option<Ending> {
-        let waits = self.ending.as_ref().is_some_and(|ending| ending.since.elapsed() < LONGEST_ENDING);
-        let has_unsettled =
-            self.works.iter().any(|work| work.settlements.as_ref().is_some_and(RedisClient::has_unsettled));
-        if waits && (Domain::has_requests() || has_unsettled) { None } else { self.ending.take() }
+        let ending = self.ending.as_ref()?;
+        let is_over = ending.is_last || !self.works.iter().any(Work::has_last_tasks);
+        let is_settled = |work: &Work| !work.settlements.as_ref().is_some_and(RedisClient::has_unsettled);
+        let is_done = |work: &Work| is_settled(work) && !work.is_at_last_tasks();
+        let may_end = is_over && !Domain::has_requests() && self.works.iter().all(is_done);
+        if may_end || ending.since.elapsed() >= LONGEST_ENDING { self.ending.take() } else { None }
     }
 }
 
 impl Work {
     fn new(domain: &'static Domain, background: &Background) -> Option<Self> {
         let settlements = background.redis.clone().map(|redis| RedisClient::new(redis).sharing(domain.outbox.clone()));
-        let (seed, background, calls) = (random().ok()?, background.clone(), Vec::new());
-        Some(Self { domain, seed, tasks: scheduled(&background, seed), background, settlements, calls })
+        let (seed, alerted) = (random().ok()?, Rc::default());
+        let tasks = scheduled(background, seed, &alerted);
+        Some(Self { domain, seed, tasks, alerted, background: background.clone(), settlements, calls: Vec::new() })
     }
 
     fn tick(&mut self, bootstrap: Bootstrap, background: &Background) {
@@ -275,6 +296,19 @@ impl Work {
         }
     }
 
+    /// Whether a task works once more at shutdown.
+    fn has_last_tasks(&self) -> bool {
+        self.tasks.iter().any(|(task, _)| task.works_at_shutdown())
+    }
+
+    /// Whether such a task is due or under way.
+    fn is_at_last_tasks(&self) -> bool {
+        let now = Instant::now();
+        self.tasks.iter().enumerate().any(|(index, (task, due))| {
+            task.works_at_shutdown() && (*due <= now || self.calls.iter().any(|(_, of)| *of == Subject::Task(index)))
+        })
+    }
+
     /// Applies a changed configuration. Calls of earlier tasks are forgotten.
     fn follow(&mut self, background: &Background) {
         let outbox = &self.domain.outbox;
@@ -284,7 +318,7 @@ impl Work {
             (before, None) => before,
         };
         self.calls.retain(|(_, of)| *of == Subject::Settlements);
-        self.tasks = scheduled(background, self.seed);
+        self.tasks = scheduled(background, self.seed, &self.alerted);
         self.background = background.clone();
     }
 
@@ -314,9 +348,13 @@ impl Work {
 }
 
 /// The tasks of a configuration, all of them due.
-fn scheduled(background: &Background, seed: [u8; 16]) -> Vec<(Box<dyn BackgroundTask>, Instant)> {
+fn scheduled(
+    background: &Background,
+    seed: [u8; 16],
+    alerted: &Rc<Alerted>,
+) -> Vec<(Box<dyn BackgroundTask>, Instant)> {
     let secret = std::env::var_os(SECRET);
-    tasks(background, seed, secret.as_deref().map(OsStr::as_encoded_bytes))
+    tasks(background, seed, secret.as_deref().map(OsStr::as_encoded_bytes), alerted.clone())
         .into_iter()
         .map(|task| (task, Instant::now()))
         .collect()

@@ -135,6 +135,8 @@ impl Roots {
         self.in_charge.retain(|(of, _)| !std::ptr::eq(*of, domain));
         self.in_charge.push((domain, worker.clone()));
         worker.takes_charge(domain.shared());
+        // The main thread has the gauges.
+        worker.recorder().configure(worker.config.metrics.series, None);
         if let Some(period) = config.period {
             ticks::every(period);
         }

@@ -118,7 +118,7 @@ impl Root {
         host::random(&mut seed)?;
         let task = |task: Box<dyn BackgroundTask>| Task { task, due: Cell::default(), call: Cell::default() };
         let secret = host::environment(SECRET);
-        let tasks = sluice_background::tasks(background, seed, secret.as_deref());
+        let tasks = sluice_background::tasks(background, seed, secret.as_deref(), Rc::default());
         let tasks: Vec<Task> = tasks.into_iter().map(task).collect();
         if let Some(period) = tasks.iter().map(|task| task.task.period()).min() {
             host::tick_every(period)?;

@@ -9,6 +9,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
+use sluice_core::pipeline::gauges;
 use sluice_core::pipeline::worker::Worker;
 
 use sluice_shell::Failed;
@@ -37,7 +38,7 @@ pub fn predecessor() -> Option<Rc<Worker>> {
 /// Makes the root context `id`, which is configured in its own callback, the active one.
 pub fn begins(id: u32, worker: Rc<Worker>, period: Duration) -> Result<(), Failed> {
     host::tick_every(period)?;
-    worker.takes_charge(&host::Shared);
+    take_charge(&worker);
     LIVING.with_borrow_mut(|living| {
         // If the previous one uses another Redis, it sends its own settlements until Envoy drops it.
         living.retain(|other| other.id != id);
@@ -93,12 +94,17 @@ pub fn ends(id: u32, patient: bool) -> bool {
 impl Living {
     /// Makes it active and starts its ticks, from a callback of the context `from`.
     fn take_charge(&self, from: u32) {
-        self.worker.takes_charge(&host::Shared);
+        take_charge(&self.worker);
         if host::enter(self.id).and_then(|()| host::tick_every(self.period)).is_err() {
             log::error!("Envoy rejected the timer ticks of an earlier configuration");
         }
         let _ = host::enter(from);
     }
+}
+
+fn take_charge(worker: &Worker) {
+    worker.takes_charge(&host::Shared);
+    gauges::report(&worker.config, worker.recorder());
 }
 
 /// Stops a root context's ticks, from a callback of the context `from`.

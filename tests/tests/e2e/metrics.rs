@@ -396,3 +396,53 @@ async fn a_changed_gateway_file_leaves_the_exports_identity_as_it_is() {
     let requests = collector.requests();
     assert!(requests.iter().all(|request| identity(request) == identity(&requests[0])));
 }
+
+#[tokio::test]
+async fn the_gauges_of_the_configuration_are_those_of_the_present_file_with_and_without_requests() {
+    let providers = [Simulator::start().await, Simulator::start().await];
+    let one = Administered::start(builder(&providers).key(Key::new("test", KEY)), file(json!({}))).await;
+    let shows_the_file = async || {
+        let version = one.get("/config").await["reload"]["version"].clone();
+        let all: Vec<Sample> =
+            metrics(&one).await.into_iter().filter(|sample| sample.name == "sluice_config_info").collect();
+        matches!(&*all, [only] if version.as_str().is_some_and(|version| only.labels.contains(version)))
+    };
+    let is_last = async || sum(&metrics(&one).await, "sluice_config_last_reload_successful", &[]);
+    eventually("the version of a file without requests", shows_the_file).await;
+    assert_eq!(one.gateway.client().post(CHAT, &ask("gpt", "hi")).await.status, 200);
+    one.gateway.change(|file| file["models"]["new"] = json!({"targets": [{"provider": "openai", "model": "x"}]})).await;
+    eventually("the circuit of the new target", async || {
+        metrics(&one).await.iter().any(|sample| sample.name == "sluice_circuit_open" && sample.labels.contains("\"x\""))
+    })
+    .await;
+    eventually("the version of the changed file alone", shows_the_file).await;
+    assert_eq!(is_last().await, 1.0);
+    one.gateway.change_in_vain(|file| file["models"] = json!(7)).await;
+    eventually("the gauge of a rejected change", async || is_last().await == 0.0).await;
+}
+
+#[tokio::test]
+async fn a_shutdown_exports_the_last_requests() {
+    // No VM works at Envoy's shutdown.
+    if Build::under_test().has_vms() {
+        return;
+    }
+    let provider = Simulator::start().await;
+    let collector = StandIn::start(|_| (200, json!({}))).await;
+    let gateway = Gateway::builder()
+        .provider("openai", Kind::OpenAi, &provider)
+        .model("chat", &[("openai", "gpt-sim")])
+        .key(Key::new("test", KEY))
+        .with(json!({"metrics": {"otlp": {"url": collector.url(), "interval": "10m"}}}))
+        .alone()
+        .start()
+        .await;
+    let requests = || {
+        let points = exported(&collector, "sluice.requests")?;
+        Some(points.iter().filter_map(|point| point["asInt"].as_u64()).sum::<u64>())
+    };
+    until("the export at the start", || (requests() == Some(0)).then_some(())).await;
+    assert_eq!(gateway.client().post(CHAT, &ask("chat", "hi")).await.status, 200);
+    gateway.interrupt();
+    until("the export at the end", || (requests() == Some(1)).then_some(())).await;
+}

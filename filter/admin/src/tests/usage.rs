@@ -170,26 +170,24 @@ fn redis_keeps_400_days_and_an_earlier_range_is_incomplete() {
     }
 }
 
-/// A gateway without Redis that served two requests, ten days apart.
-fn without_redis() -> Host {
+/// Settles a request of a team, so many days ago.
+fn served(host: &Host, team: &str, days_ago: u64, app: Option<&str>, model: &str) {
     use sluice_core::store::embedded::{CounterScope, settle};
     use sluice_core::store::{AccountEntry, Settlement, Sums};
+    let sums = Sums::from([1, 2, 3, 4_000_000, 5, 1_000_000]);
+    let app = app.map(Into::into);
+    let entry = AccountEntry { key: "filed".into(), team: team.into(), app, model: model.into(), sums };
+    let at = Time((NOW - days_ago * 86_400) * 1_000_000_000);
+    let settlement =
+        Settlement { id: "1".into(), parts: Vec::new(), entry: Some(entry), at, corrects: false, notes: Vec::new() };
+    settle(&host.shared, &settlement, CounterScope::Local).unwrap();
+}
+
+/// A gateway without Redis that served two requests, ten days apart.
+fn without_redis() -> Host {
     let host = Host::new(false);
-    for (days_ago, app, model) in [(10, Some("bot"), "mini;=1+1"), (0, None, "chat")] {
-        let sums = Sums::from([1, 2, 3, 4_000_000, 5, 1_000_000]);
-        let app = app.map(Into::into);
-        let entry = AccountEntry { key: "filed".into(), team: "research".into(), app, model: model.into(), sums };
-        let at = Time((NOW - days_ago * 86_400) * 1_000_000_000);
-        let settlement = Settlement {
-            id: "1".into(),
-            parts: Vec::new(),
-            entry: Some(entry),
-            at,
-            corrects: false,
-            notes: Vec::new(),
-        };
-        settle(&host.shared, &settlement, CounterScope::Local).unwrap();
-    }
+    served(&host, "research", 10, Some("bot"), "mini;=1+1");
+    served(&host, "research", 0, None, "chat");
     host
 }
 
@@ -216,6 +214,23 @@ fn envoys_memory_has_each_day_since_its_start_and_an_earlier_range_is_incomplete
         assert_eq!(top.body["top"][0]["cost_micro_usd"], cost, "{period}");
     }
     assert_eq!(Host::new(false).get("/usage?by=team&from=2027-01-15", &[]).body["complete"], true);
+}
+
+#[test]
+fn envoys_memory_keeps_the_usage_of_teams_that_the_file_no_longer_has() {
+    let host = without_redis();
+    served(&host, "gone", 1, None, "chat");
+    served(&host, "gone", 0, None, "chat");
+    let seen = host.get("/usage?by=team", &[]);
+    let days: Vec<_> = seen.body["days"].as_array().unwrap().iter().map(|day| (&day["date"], &day["name"])).collect();
+    let expected =
+        [("2027-01-05", "research"), ("2027-01-14", "gone"), ("2027-01-15", "gone"), ("2027-01-15", "research")];
+    assert_eq!(
+        days,
+        expected.map(|(date, name)| (json!(date), json!(name))).each_ref().map(|(date, name)| (date, name))
+    );
+    assert_eq!(host.get("/usage?by=model&name=chat", &[]).body["total"]["requests"], 3);
+    assert_eq!(host.get("/usage/top?by=key&period=month", &[]).body["top"][0]["cost_micro_usd"], 16_000_000);
 }
 
 #[test]

@@ -157,7 +157,7 @@ fn merge(group: &Group, values: &mut Vec<u64>, more: &[u64]) {
 }
 
 /// Keeps the higher use of a budget: a request that began earlier may end later, with an older count.
-fn keep_most_used(one: &[u64], other: &[u64], values: &mut [u64]) {
+pub(super) fn keep_most_used(one: &[u64], other: &[u64], values: &mut [u64]) {
     let value = |values: &[u64], slot: Slot| values.get(slot.at).copied().unwrap_or_default();
     let ends = |values: &[u64]| value(values, budget::RESETS_AT);
     // The end is computed from the time of a request, so it may differ by a second.

@@ -9,7 +9,7 @@ use sluice_wire::time::Time;
 
 use crate::store::SharedData;
 
-use super::instruments::{Group, Merge, Slot, worker};
+use super::instruments::{BUDGET, Group, Merge, Slot, worker};
 use super::{instruments, labels, pages};
 
 /// How often counts are added to the shared data.
@@ -178,7 +178,12 @@ impl Recorder {
         });
         if let Some(row) = rows.get_mut(place) {
             row.changed = true;
+            let before = (group.id == BUDGET.id).then(|| row.values.clone());
             change(&mut Values(&mut row.values));
+            if let Some(before) = before {
+                let after = row.values.clone();
+                pages::keep_most_used(&before, &after, &mut row.values);
+            }
         }
     }
 

@@ -309,9 +309,7 @@ impl<'a> Record<'a> {
         let served_by = served_by.or_else(|| about.cache_state.made_by());
         // A request for a stored object costs nothing itself; a settled batch has its own sums.
         let (batch, cost) = (about.settled, state.bill.billing.cost());
-        // Without a response and without a count, nothing is known to have been used.
-        let used = state.bill.billing.used();
-        let used = (state.answer.usage.is_some() || used != Usage::default()).then_some(used);
+        let used = state.used();
         let last_failure = state.progress.last_failure();
         let prompt_cache = state.bill.billing.prompt_cache();
         let some = |amount: MicroUsd| (amount.0 > 0).then_some(amount);

@@ -10,9 +10,15 @@ use crate::routing::target_health::TargetHealth;
 use crate::routing::target_health::circuit::{self, CircuitState, Settings};
 use crate::store::SharedData;
 
+/// Makes a recorder report the metrics of `config` from now on: that of each worker's VM, or natively that of the main thread, which
+/// learns of a configuration before any worker has a request under it.
+pub fn report(config: &CompiledConfig, recorder: &Recorder) {
+    recorder.configure(config.metrics.series, Some(Box::new(Gauges::of(config, recorder))));
+}
+
 /// The gauges of one configuration.
 #[derive(Debug)]
-pub(super) struct Gauges {
+struct Gauges {
     status: Option<ConfigStatus>,
     /// Each with its provider and model.
     targets: Vec<(String, String, TargetHealth)>,
@@ -23,7 +29,7 @@ impl Gauges {
     /// The gauges of `config`. Begins the counters at zero whose labels it fixes, so that Prometheus sees the growth of their first event:
     /// successful chats of each target, and rejections of requests without a valid key. Labels with a caller would multiply teams, models
     /// and errors.
-    pub(super) fn of(config: &CompiledConfig, recorder: &Recorder) -> Self {
+    fn of(config: &CompiledConfig, recorder: &Recorder) -> Self {
         for code in ["invalid_api_key", "key_store_unavailable", OVERLOADED] {
             recorder.begin(&REJECTED, &["", "", "", code]);
         }

@@ -17,7 +17,7 @@ pub mod cache_state;
 pub mod cached_key;
 pub mod failure;
 pub mod gateway;
-mod gauges;
+pub mod gauges;
 pub mod host_call_failure;
 mod memory;
 mod missing;

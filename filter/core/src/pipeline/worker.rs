@@ -39,7 +39,7 @@ use super::redis_cache::RedisCache;
 use super::redis_client::{Asking, Outbox, RedisClient};
 use super::similar_requests::SimilarRequests;
 use super::span_queue::SpanQueue;
-use super::{Effect, gauges, metric};
+use super::{Effect, metric};
 
 /// The longest time that a rate-limited target is skipped. A provider may ask for a day; it is tried earlier, in case that has changed.
 pub(super) const LONGEST_LIMIT: Duration = Duration::from_secs(300);
@@ -199,8 +199,6 @@ impl Worker {
         self.memory_limiter.set_bounds(self.config.memory);
         self.memory.spans.configure(self.config.tracing.as_ref().map(|settings| &settings.collector));
         self.memory.redis_cache.configure(self.config.redis.as_ref().zip(self.config.cache.shared));
-        let recorder = &self.memory.recorder;
-        recorder.configure(self.config.metrics.series, Some(Box::new(gauges::Gauges::of(&self.config, recorder))));
         if self.scope() == CounterScope::Replicated {
             embedded::announce(shared, self.config.teams.iter().map(String::as_str));
         }

@@ -1,10 +1,11 @@
 //! Alerts about budgets, as the background role sends them.
 
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use sluice_background::{BackgroundTask, tasks};
+use sluice_background::{Alerted, BackgroundTask, tasks};
 use sluice_core::callout::{ALERTS_CLUSTER, Called, Endpoint};
 use sluice_core::metrics::instruments::{BUDGET, budget};
 use sluice_core::metrics::{Background, Recorder};
@@ -23,9 +24,13 @@ fn at(seconds: u64) -> Time {
 }
 
 fn alerts(redis: Option<Redis>) -> Box<dyn BackgroundTask> {
+    alerts_after(redis, Rc::default())
+}
+
+fn alerts_after(redis: Option<Redis>, alerted: Rc<Alerted>) -> Box<dyn BackgroundTask> {
     let endpoint = Endpoint { authority: "hooks.test".to_owned(), tls: true, path: "/budgets".to_owned() };
     let background = Background { redis, export: None, shared_cache: false, alerts: Some(endpoint), key_label: false };
-    tasks(&background, [7; 16], None).pop().unwrap()
+    tasks(&background, [7; 16], None, alerted).pop().unwrap()
 }
 
 fn redis() -> Redis {
@@ -98,6 +103,19 @@ fn each_threshold_is_reported_once_a_period() {
     // The next month, at once beyond both.
     used(&shared, 120, MONTH_ENDS + 30 * 86_400, at(50_000));
     assert_eq!(thresholds(sent(&*alerts, &shared, at(50_001))), [80, 100]);
+}
+
+#[test]
+fn a_changed_configuration_repeats_no_alert_and_drops_none() {
+    let (shared, alerted) = (Shared::default(), Rc::<Alerted>::default());
+    let task = || alerts_after(None, alerted.clone());
+    let thresholds = |bodies: Vec<Value>| bodies.iter().map(|body| body["threshold"].clone()).collect::<Vec<_>>();
+    used(&shared, 81, MONTH_ENDS, at(0));
+    assert_eq!(thresholds(sent(&*task(), &shared, at(1))), [80]);
+    used(&shared, 100, MONTH_ENDS, at(2));
+    assert!(task().tick(at(3), &shared, &mut Vec::new()).is_some(), "a call without a reply");
+    assert_eq!(thresholds(sent(&*task(), &shared, at(4))), [100]);
+    assert_eq!(sent(&*task(), &shared, at(5)), [] as [Value; 0]);
 }
 
 #[test]

@@ -3,6 +3,7 @@ use std::time::Duration;
 use sluice_core::metrics::Group;
 use sluice_core::metrics::instruments::{ATTEMPT, REJECTED};
 use sluice_core::metrics::pages::Snapshot;
+use sluice_core::pipeline::gauges;
 use sluice_core::pipeline::worker::Worker;
 use sluice_core::routing::target_health::circuit;
 use sluice_wire::time::Time;
@@ -31,7 +32,7 @@ fn a_target_that_recovers_stands_in_for_another_as_far_as_its_share_goes() {
 #[test]
 fn counters_whose_labels_the_configuration_fixes_begin_at_zero() {
     let (worker, shared) = (Worker::new(config(), [7; 16]), Shared::default());
-    worker.takes_charge(&shared);
+    gauges::report(&worker.config, worker.recorder());
     let now = Time(1_801_396_800_000_000_000);
     worker.recorder().flush(0, &shared, now);
     let snapshot = Snapshot::read(&shared, now);

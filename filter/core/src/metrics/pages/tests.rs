@@ -295,7 +295,8 @@ fn a_budget_reports_the_most_that_its_period_has_used() {
     let (this, next) = (at(1_000).seconds(), at(90_000).seconds());
     let used = |now: Time| Snapshot::read(&shared, now).rows(&BUDGET).map(|(_, values)| values[0]).collect::<Vec<_>>();
     set(&one, 10, this);
-    // This request reserved earlier and ended later.
+    // These requests reserved earlier and ended later.
+    set(&one, 7, this);
     set(&two, 7, this + 1);
     one.flush(0, &shared, at(4));
     two.flush(0, &shared, at(5));

@@ -222,8 +222,10 @@ impl RequestPipeline {
 
 /// The target that served the request.
 struct Served<'a> {
-    /// The provider's name in the gateway file.
+    /// The provider's name in the gateway file, and its kind. A failed request has the last provider that was tried, a cached response the
+    /// one that made it.
     provider: &'a str,
+    kind: &'a str,
     target: Option<&'a Target>,
     operation: &'static str,
     route: Cow<'static, str>,
@@ -233,7 +235,7 @@ struct Served<'a> {
 impl<'a> Served<'a> {
     fn of(pipeline: &'a RequestPipeline, state: Option<&'a RequestState>) -> Self {
         let operation = operation(pipeline.client);
-        let none = Self { provider: "", target: None, operation, route: "".into(), tier: "".into() };
+        let none = Self { provider: "", kind: "", target: None, operation, route: "".into(), tier: "".into() };
         let Some(state) = state else { return none };
         let served = matches!(state.progress.stage, Stage::Answering | Stage::Complete | Stage::Broken);
         let tried = state.progress.current().map(|target| &**target);
@@ -241,9 +243,10 @@ impl<'a> Served<'a> {
         let cached = pipeline.log_context.about.cache_state.made_by();
         let cached =
             cached.and_then(|(provider, _)| state.route.queue.targets().iter().find(|of| of.provider.name == provider));
+        let provider = tried.or(cached.map(|target| &**target)).map(|target| &target.provider);
         Self {
-            // A failed request has the last provider that was tried.
-            provider: tried.or(cached.map(|target| &**target)).map_or("", |target| &target.provider.name),
+            provider: provider.map_or("", |provider| &provider.name),
+            kind: provider.map_or("", |provider| provider.telemetry_name),
             target,
             route: state.route.matched.map_or("".into(), |route| number(route.saturating_add(1))),
             tier: target.map_or("".into(), |target| number(usize::try_from(target.tier).unwrap_or_default())),
@@ -253,15 +256,14 @@ impl<'a> Served<'a> {
 
     /// Records the request as OpenTelemetry's server metrics.
     fn record(&self, recorder: &Recorder, state: &RequestState, model: &str, error: &str, now: Time) {
-        let (name, served) =
-            self.target.map_or(("", ""), |target| (target.provider.telemetry_name, target.metric_model()));
-        let (provider, route, tier) = (self.provider, &*self.route, &*self.tier);
-        let labels = [self.operation, name, model, served, error, provider, route, tier];
+        let served = self.target.map_or("", Target::metric_model);
+        let (provider, kind, route, tier) = (self.provider, self.kind, &*self.route, &*self.tier);
+        let labels = [self.operation, kind, model, served, error, provider, route, tier];
         let duration = now.since(state.request.started);
         recorder.record(&REQUEST_TIME, &labels, |values| values.observe_time(request_time::DURATION, duration));
         let streamed = state.request.scanned.peek.stream && error.is_empty() && self.target.is_some();
         let Some(first_token) = state.answer.first_token.filter(|_| streamed) else { return };
-        recorder.record(&REQUEST_SPEED, &[self.operation, name, model, served, provider, route, tier], |values| {
+        recorder.record(&REQUEST_SPEED, &[self.operation, kind, model, served, provider, route, tier], |values| {
             values.observe_time(request_speed::FIRST_TOKEN, first_token.since(state.request.started));
             let tokens = state.answer.usage.map_or(0, |usage| usage.output).saturating_sub(1);
             if let Some(each) = u32::try_from(tokens).ok().and_then(|tokens| now.since(first_token).checked_div(tokens))

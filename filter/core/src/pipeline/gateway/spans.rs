@@ -131,7 +131,7 @@ impl RequestPipeline {
             response(state, names, attributes);
         }
         if names.request_has_tokens {
-            tokens(state.answer.usage, names, attributes);
+            tokens(state.used(), names, attributes);
         }
         attributes.text("sluice.strategy", state.route.strategy.name());
         if let Some(route) = state.route.matched {

@@ -165,6 +165,13 @@ impl RequestState {
         self.owes(self.answer.usage, estimated);
     }
 
+    /// The tokens of all attempts. Without a response and without a count, nothing is known to have been used.
+    #[inline(never)]
+    pub fn used(&self) -> Option<Usage> {
+        let used = self.bill.billing.used();
+        (self.answer.usage.is_some() || used != Usage::default()).then_some(used)
+    }
+
     /// The response's outcome for its batch. A rejected batch uses nothing. If the client left before the response, the batch may exist and
     /// is charged.
     pub fn outcome(&mut self, now: Time) -> Option<BatchOutcome> {

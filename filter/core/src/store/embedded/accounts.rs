@@ -4,11 +4,13 @@
 //! row has a team, a grouping, a name and the sums. Each of the last [`ACCOUNT_DAYS`] days has a value; then the next day takes its place.
 //! So a day costs memory only for the names that were used on it.
 
+use std::collections::BTreeSet;
+
 use crate::bytes::{Reader, Writer};
 use crate::store::dimension::Grouping;
 use crate::store::{ACCOUNT_DAYS, AccountEntry, SharedData, Sums, Unavailable};
 
-use super::shard_id::ShardId;
+use super::shard_id::{SET, ShardId};
 use super::{ATTEMPTS, contended};
 
 /// Magic bytes and format version.
@@ -29,7 +31,7 @@ const MOST_BYTES: usize = 512 << 10;
 /// Version for writing accounts that do not exist yet. It never matches if another worker created them first.
 const NOT_YET: u32 = u32::MAX;
 
-/// Name of the first day that has accounts.
+/// Name of the first day that has accounts, and of the set of shards that have any.
 const FIRST_DAY: &str = "sluice.accounts.4.first";
 
 /// The usage of one name on one day.
@@ -43,16 +45,21 @@ pub struct Account {
     pub sums: Sums,
 }
 
-/// A team's accounts of a day since 1970, oldest first. The total of an app or a model is the sum over the teams.
-pub fn accounts(shared: &dyn SharedData, team: &str, day: u64) -> Result<Vec<Account>, Unavailable> {
-    let name = name(team, day);
-    let Some((bytes, _)) = shared.read(&name) else { return Ok(Vec::new()) };
-    let (its_day, mut rows) = rows_of(&name, &bytes)?;
+/// The accounts of a day since 1970, those of each shard oldest first. The total of an app or a model is the sum over the teams. A version
+/// of the module that did not note the shards yet may have added accounts, so the shards of the present `teams` are read too.
+pub fn accounts(shared: &dyn SharedData, teams: &BTreeSet<String>, day: u64) -> Result<Vec<Account>, Unavailable> {
+    let (mut noted, _) = shared.read(FIRST_DAY).unwrap_or_default();
+    noted.resize(DAY + SET, 0);
+    let (_, set) = noted.split_at_mut(DAY);
+    teams.iter().for_each(|team| ShardId::of(team).enter(set));
     let mut accounts = Vec::new();
-    while its_day == day && !rows.0.is_empty() {
-        let row = Row::read(&mut rows).ok_or_else(|| damaged(&name))?;
-        if row.team == shortened(team, LONGEST_TEAM) {
-            accounts.push(row.account().ok_or_else(|| damaged(&name))?);
+    for shard in ShardId::all().filter(|shard| shard.is_in(set) == Some(true)) {
+        let name = name(shard, day);
+        let Some((bytes, _)) = shared.read(&name) else { continue };
+        let (its_day, mut rows) = rows_of(&name, &bytes)?;
+        while its_day == day && !rows.0.is_empty() {
+            let account = Row::read(&mut rows).and_then(|row| row.account());
+            accounts.push(account.ok_or_else(|| damaged(&name))?);
         }
     }
     Ok(accounts)
@@ -68,7 +75,8 @@ pub fn first_day(shared: &dyn SharedData, today: u64) -> Option<u64> {
 
 /// Adds an entry to the accounts of a day since 1970.
 pub(super) fn add(shared: &dyn SharedData, entry: &AccountEntry, day: u64) -> Result<(), Unavailable> {
-    let name = name(&entry.team, day);
+    let shard = ShardId::of(&entry.team);
+    let name = name(shard, day);
     let accounts: Vec<_> = entry.accounts().collect();
     for _ in 0..ATTEMPTS {
         let (mut bytes, version) = shared.read(&name).unwrap_or_else(|| (empty(day), NOT_YET));
@@ -86,7 +94,7 @@ pub(super) fn add(shared: &dyn SharedData, entry: &AccountEntry, day: u64) -> Re
         }
         if shared.write(&name, &bytes, version).is_ok() {
             if is_first {
-                note_first(shared, day);
+                note(shared, shard, day);
             }
             return match is_full {
                 true => Err(Unavailable(format!("{name} is full: more names and combinations than there is room for"))),
@@ -97,11 +105,19 @@ pub(super) fn add(shared: &dyn SharedData, entry: &AccountEntry, day: u64) -> Re
     Err(contended(&name))
 }
 
-/// Another worker may write the same day.
-fn note_first(shared: &dyn SharedData, day: u64) {
-    let (known, version) = shared.read(FIRST_DAY).unwrap_or((Vec::new(), NOT_YET));
-    if Reader(&known).u64().is_none_or(|known| known > day) {
-        let _ = shared.write(FIRST_DAY, &day.to_le_bytes(), version);
+/// Notes that a shard has accounts of a day. Another worker may note the same.
+fn note(shared: &dyn SharedData, shard: ShardId, day: u64) {
+    for _ in 0..ATTEMPTS {
+        let (before, version) = shared.read(FIRST_DAY).unwrap_or((Vec::new(), NOT_YET));
+        let first = Reader(&before).u64().map_or(day, |first| first.min(day));
+        let mut noted = before.clone();
+        noted.resize(DAY + SET, 0);
+        let (room, set) = noted.split_at_mut(DAY);
+        room.copy_from_slice(&first.to_le_bytes());
+        shard.enter(set);
+        if noted == before || shared.write(FIRST_DAY, &noted, version).is_ok() {
+            return;
+        }
     }
 }
 
@@ -184,8 +200,11 @@ fn written(sums: &Sums) -> [u8; NUMBERS] {
     bytes
 }
 
+/// The size of a day.
+const DAY: usize = 8;
+
 /// The size of accounts without a row.
-const HEAD: usize = FORMAT.len() + 8;
+const HEAD: usize = FORMAT.len() + DAY;
 
 /// The accounts of a day without a row.
 fn empty(day: u64) -> Vec<u8> {
@@ -198,9 +217,9 @@ fn rows_of<'a>(name: &str, bytes: &'a [u8]) -> Result<(u64, Reader<'a>), Unavail
     Ok((rows.u64().ok_or_else(|| damaged(name))?, rows))
 }
 
-/// The value's name for a team and a day.
-pub(super) fn name(team: &str, day: u64) -> String {
-    [&*ShardId::of(team).name("sluice.accounts.4."), ".", &(day % ACCOUNT_DAYS).to_string()].concat()
+/// The name of a shard's value for a day.
+pub(super) fn name(shard: ShardId, day: u64) -> String {
+    [&*shard.name("sluice.accounts.4."), ".", &(day % ACCOUNT_DAYS).to_string()].concat()
 }
 
 fn damaged(name: &str) -> Unavailable {

@@ -12,7 +12,10 @@ use crate::store::SharedData;
 /// Number of shards.
 const PLACES: u16 = 1024;
 
-/// Name of the announcement in the shared data: a bit for each shard.
+/// The size of a set of shards: a bit for each.
+pub(super) const SET: usize = PLACES as usize / 8;
+
+/// Name of the announcement in the shared data: a set of shards.
 const NAMED: &str = "sluice.places.1";
 
 /// Identifies a shard by its number.
@@ -39,6 +42,18 @@ impl ShardId {
         self.0
     }
 
+    /// Adds the shard to a set.
+    pub(super) fn enter(self, set: &mut [u8]) {
+        if let Some(byte) = set.get_mut(usize::from(self.0 / 8)) {
+            *byte |= 1 << (self.0 % 8);
+        }
+    }
+
+    /// Whether a set has the shard; `None` if the set is too short.
+    pub(super) fn is_in(self, set: &[u8]) -> Option<bool> {
+        set.get(usize::from(self.0 / 8)).map(|byte| byte & (1 << (self.0 % 8)) != 0)
+    }
+
     /// The name of this shard's value that begins with `kind`.
     pub(super) fn name(self, kind: &str) -> String {
         let mut digits = [0; 5];
@@ -60,12 +75,8 @@ impl ShardId {
 
 /// Announces the shards of the current configuration.
 pub fn announce<'a>(shared: &dyn SharedData, shards: impl Iterator<Item = &'a str>) {
-    let mut bits = [0_u8; PLACES as usize / 8];
-    for place in std::iter::once(ShardId(0)).chain(shards.map(ShardId::of)) {
-        if let Some(byte) = bits.get_mut(usize::from(place.0 / 8)) {
-            *byte |= 1 << (place.0 % 8);
-        }
-    }
+    let mut bits = [0; SET];
+    std::iter::once(ShardId(0)).chain(shards.map(ShardId::of)).for_each(|place| place.enter(&mut bits));
     // Unconditional: the last worker to load a configuration wins.
     let _ = shared.write(NAMED, &bits, 0);
 }
@@ -83,7 +94,7 @@ impl Announced {
     /// Whether the current configuration uses this shard.
     pub fn has(&self, place: ShardId) -> bool {
         let Some(bits) = &self.0 else { return true };
-        bits.get(usize::from(place.0 / 8)).is_none_or(|byte| byte & (1 << (place.0 % 8)) != 0)
+        place.is_in(bits).unwrap_or(true)
     }
 }
 

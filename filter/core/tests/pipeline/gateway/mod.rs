@@ -13,6 +13,7 @@ mod guards;
 mod hosted_tools;
 mod judges;
 mod listing;
+mod metrics;
 mod names;
 mod outages;
 mod pass_through;

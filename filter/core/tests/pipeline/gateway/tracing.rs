@@ -225,6 +225,23 @@ fn a_request_that_nobody_answered_says_why() {
 }
 
 #[test]
+fn a_request_has_the_tokens_of_all_attempts_in_its_span_as_in_its_log_line() {
+    let empty = || answer(200, r#"{"choices":[],"usage":{"prompt_tokens":10,"completion_tokens":5}}"#);
+    for (scripts, input, output) in
+        [([empty(), good()].to_vec(), 19, 7), ([empty(), empty(), empty()].to_vec(), 30, 15)]
+    {
+        let gateway = traced("");
+        let seen = gateway.ask(&[], &scripts);
+        let own = attributes(&exported(&gateway.worker)[0]);
+        assert_eq!((&seen.log["input_tokens"], &seen.log["output_tokens"]), (&json!(input), &json!(output)));
+        assert_eq!(
+            (&own["gen_ai.usage.input_tokens"], &own["gen_ai.usage.output_tokens"]),
+            (&json!(input), &json!(output))
+        );
+    }
+}
+
+#[test]
 fn a_stream_that_broke_off_says_so() {
     let gateway = traced("");
     let begun = r#"data: {"choices":[{"index":0,"delta":{"content":"ok"}}]}"#.to_owned() + "\n\n";

@@ -1,6 +1,6 @@
 //! Shared data in memory, and the store's guarantees one at a time. Random histories are in `properties`, real threads in `threads`.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::rc::Rc;
 use std::sync::Mutex;
 use std::time::Duration;
@@ -451,6 +451,11 @@ fn today() -> u64 {
     CounterTime::of(at(NOON)).day
 }
 
+/// The accounts of a day under a configuration that has none of their teams.
+fn all_accounts(memory: &dyn SharedData, day: u64) -> Result<Vec<Account>, Unavailable> {
+    accounts(memory, &BTreeSet::new(), day)
+}
+
 #[test]
 fn accounts_sum_up_each_day_by_each_name_and_by_all_together() {
     let memory = Memory::default();
@@ -467,7 +472,7 @@ fn accounts_sum_up_each_day_by_each_name_and_by_all_together() {
     settle_at(NOON - DAY, "small", None);
     settle_at(NOON, "large", None);
     let requests = |day| -> Vec<(Grouping, String, u64)> {
-        let accounts = accounts(&memory, "red", day).unwrap().into_iter();
+        let accounts = all_accounts(&memory, day).unwrap().into_iter();
         accounts.map(|account| (account.grouping, account.name, account.sums.requests)).collect()
     };
     let row = |grouping, name: &str, requests| (grouping, name.to_owned(), requests);
@@ -489,9 +494,8 @@ fn accounts_sum_up_each_day_by_each_name_and_by_all_together() {
         row(Grouping::Combination, r#"["large","red",null,"k1"]"#, 2),
     ];
     assert_eq!(requests(today()), expected);
-    assert_eq!(accounts(&memory, "red", today()).unwrap()[0].sums, Sums::from([3, 30, 15, 21, 45, 21]));
+    assert_eq!(all_accounts(&memory, today()).unwrap()[0].sums, Sums::from([3, 30, 15, 21, 45, 21]));
     assert_eq!((requests(today() + 1), requests(today() - 2)), (Vec::new(), Vec::new()));
-    assert_eq!(accounts(&memory, "blue", today()), Ok(Vec::new()));
     assert_eq!(first_day(&memory, today()), Some(today() - 1));
 }
 
@@ -504,12 +508,29 @@ fn accounts_are_kept_for_400_days_and_memory_stays_bounded() {
     let last = today() + 999;
     assert_eq!(first_day(&memory, last), Some(last - 399));
     for day in [last, last - 1, last - 399] {
-        assert_eq!(accounts(&memory, "red", day).unwrap()[0].sums.requests, 1, "{day}");
+        assert_eq!(all_accounts(&memory, day).unwrap()[0].sums.requests, 1, "{day}");
     }
-    assert_eq!(accounts(&memory, "red", last - 400), Ok(Vec::new()));
+    assert_eq!(all_accounts(&memory, last - 400), Ok(Vec::new()));
     assert_eq!(memory.names().len(), 401);
     settle(&memory, &settlement(Vec::new(), at(NOON)), CounterScope::Local).unwrap();
-    assert_eq!(accounts(&memory, "red", last - 199).unwrap()[0].sums.requests, 1, "a clock far behind changes nothing");
+    assert_eq!(all_accounts(&memory, last - 199).unwrap()[0].sums.requests, 1, "a clock far behind changes nothing");
+}
+
+#[test]
+fn accounts_of_a_version_that_noted_no_shards_are_found_by_their_teams() {
+    let (memory, name) = (Memory::default(), "sluice.accounts.4.first");
+    let settle_of = |team: &str| {
+        let mut settlement = settlement(Vec::new(), at(NOON));
+        settlement.entry.as_mut().unwrap().team = team.into();
+        settle(&memory, &settlement, CounterScope::Local).unwrap();
+    };
+    settle_of("red");
+    let (noted, _) = memory.read(name).unwrap();
+    memory.write(name, &noted[..8], 0).unwrap();
+    let found = || accounts(&memory, &BTreeSet::from(["red".to_owned()]), today()).unwrap().len();
+    assert_eq!(found(), 4);
+    settle_of("blue");
+    assert_eq!((found(), first_day(&memory, today())), (8, Some(today())));
 }
 
 #[test]
@@ -519,7 +540,7 @@ fn long_names_are_cut_between_characters() {
     settlement.entry.as_mut().unwrap().model = format!("x{}", "ü".repeat(4_000)).into();
     settle(&memory, &settlement, CounterScope::Local).unwrap();
     settle(&memory, &settlement, CounterScope::Local).unwrap();
-    let accounts = accounts(&memory, "red", today()).unwrap();
+    let accounts = all_accounts(&memory, today()).unwrap();
     let model = accounts.iter().find(|account| account.grouping == Grouping::Model).unwrap();
     assert_eq!((model.name.len(), model.sums.requests), (4095, 2));
 }
@@ -535,25 +556,25 @@ fn accounts_that_are_full_say_so_until_the_next_day() {
     let full = (0..).find(|number| settle_model(*number, NOON).is_err()).unwrap();
     assert!(full > 800, "{full}");
     assert_eq!(settle_model(0, NOON), Ok(()), "known names are still summed up");
-    let team = accounts(&memory, "red", today()).unwrap().swap_remove(1);
+    let team = all_accounts(&memory, today()).unwrap().swap_remove(1);
     assert_eq!(
         (team.grouping, team.sums.requests),
         (Grouping::Team, full as u64 + 2),
         "and so are they beside a new one"
     );
     assert_eq!(settle_model(full, NOON + DAY), Ok(()));
-    assert_eq!(accounts(&memory, "red", today() + 1).unwrap().len(), 4);
+    assert_eq!(all_accounts(&memory, today() + 1).unwrap().len(), 4);
 }
 
 #[test]
 fn damaged_accounts_are_not_believed() {
     let memory = Memory::default();
     settle(&memory, &settlement(Vec::new(), at(NOON)), CounterScope::Local).unwrap();
-    let name = &accounts::name("red", today());
+    let name = &accounts::name(ShardId::of("red"), today());
     let whole = memory.read(name).unwrap().0;
     for damaged in [&whole[1..], &whole[..whole.len() - 1], &[]] {
         memory.write(name, damaged, 0).unwrap();
-        assert!(accounts(&memory, "red", today()).is_err());
+        assert!(all_accounts(&memory, today()).is_err());
         assert!(settle(&memory, &settlement(Vec::new(), at(NOON)), CounterScope::Local).is_err());
     }
 }
@@ -610,7 +631,7 @@ fn teams_that_come_and_go_leave_a_bounded_memory_and_one_that_stays_is_exact() {
     }
     let end = at(NOON + 10_000);
     assert_eq!(read(&memory, &[first], end).unwrap()[0].used, 1, "money of a team that went is not forgotten");
-    assert_eq!(accounts(&memory, "t0", CounterTime::of(end).day).unwrap().len(), 4);
+    assert_eq!(all_accounts(&memory, CounterTime::of(end).day).unwrap().len(), 4 * 10_000);
     let names = memory.names();
     let bytes: usize = names.iter().map(|name| memory.read(name).unwrap().0.len()).sum();
     assert!(names.len() <= 3 * 1024, "{} names", names.len());

@@ -296,7 +296,7 @@ proptest! {
         let part = |(debit, held): (&Debit, &CounterSnapshot)| part(&debit.counter, *held, 2, 1);
         let settlement = settlement(debits.iter().zip(&again).map(part).collect(), at(NOON));
         settle(&memory, &settlement, CounterScope::Local).unwrap();
-        for name in [shard::name(ShardId::of("red")), shard::name(ShardId::of("")), accounts::name("red", CounterTime::of(at(NOON)).day)] {
+        for name in [shard::name(ShardId::of("red")), shard::name(ShardId::of("")), accounts::name(ShardId::of("red"), CounterTime::of(at(NOON)).day)] {
             let (mut bytes, _) = memory.read(&name).unwrap();
             for (place, byte) in &cuts {
                 let place = place.index(bytes.len());
@@ -309,7 +309,7 @@ proptest! {
         }
         let _ = reserve(&memory, &request("o", vec![debits]), CounterScope::Local, at(NOON));
         let _ = settle(&memory, &settlement, CounterScope::Local);
-        let _ = accounts(&memory, "red", CounterTime::of(at(NOON)).day);
+        let _ = all_accounts(&memory, CounterTime::of(at(NOON)).day);
         let counters: Vec<Counter> = (0..COUNTERS.len()).map(counter_of).collect();
         let _ = read(&memory, &counters, at(NOON));
     }

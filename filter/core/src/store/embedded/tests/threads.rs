@@ -228,7 +228,7 @@ fn what_is_spent_is_the_sum_of_what_was_settled() {
     });
     assert_eq!(used(&shared.memory, &counter("t", "red", LimitWindow::Month), at(NOON)), spent);
     assert_eq!(used(&shared.memory, &counter("c", "", LimitWindow::Total), at(NOON)), spent);
-    assert_eq!(accounts(&shared, "red", CounterTime::of(at(NOON)).day).unwrap()[0].sums.cost, spent);
+    assert_eq!(all_accounts(&shared, CounterTime::of(at(NOON)).day).unwrap()[0].sums.cost, spent);
 }
 
 /// Of four requests, one is never settled, one is settled after its lease, and two are settled immediately. The threads' clocks differ.

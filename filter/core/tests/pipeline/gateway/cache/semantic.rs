@@ -386,7 +386,7 @@ fn flush(gateway: &Gateway, server: &Rc<RefCell<Redis>>) {
 fn import(gateway: &Gateway, server: &Rc<RefCell<Redis>>) {
     let redis = gateway.worker.config.redis.clone();
     let background = Background { redis, export: None, shared_cache: true, alerts: None, key_label: false };
-    let tasks = tasks(&background, [7; 16], Some(SECRET_OF_ALL));
+    let tasks = tasks(&background, [7; 16], Some(SECRET_OF_ALL), Rc::default());
     for task in tasks {
         let mut effects = Vec::new();
         let mut next = task.tick(NOW, &*gateway.shared, &mut effects).filter(|call| call.body.starts_with(b"HMGET"));
