@@ -27,8 +27,8 @@ def kustomize() -> list[str] | None:
     return None
 
 
-def overlay(name: str) -> list[dict]:
-    rendered = subprocess.run([*kustomize(), KUBERNETES / "overlays" / name], capture_output=True, text=True)
+def overlay(name: str, folder: pathlib.Path = KUBERNETES / "overlays") -> list[dict]:
+    rendered = subprocess.run([*kustomize(), folder / name], capture_output=True, text=True)
     assert rendered.returncode == 0, rendered.stderr
     return list(yaml.safe_load_all(rendered.stdout))
 

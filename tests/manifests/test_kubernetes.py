@@ -2,7 +2,9 @@
 
 import copy
 import re
+import shutil
 from collections.abc import Callable
+from pathlib import Path
 
 import conftest
 import helm_python
@@ -105,6 +107,17 @@ def test_prometheus_adapter_serves_the_metric_that_scales() -> None:
         if "pods" in metric
     }
     assert {rule["seriesQuery"].split("{")[0] for rule in rules} == scaled
+
+
+def test_the_patch_for_prometheus_adapter_fits_the_overlay(tmp_path: Path) -> None:
+    folder = shutil.copytree(conftest.KUBERNETES, tmp_path / "kubernetes") / "overlays"
+    file = folder / "redis" / "kustomization.yaml"
+    patch = "patches:\n- { target: { kind: HorizontalPodAutoscaler, name: sluice }, path: requests-in-flight.yaml }\n"
+    file.write_text(file.read_text().replace("patches:\n", patch, 1))
+    documents = conftest.overlay("redis", folder)
+    kinds = [metric["type"] for metric in first(documents, "HorizontalPodAutoscaler")["spec"]["metrics"]]
+    assert kinds == ["Pods", "ContainerResource"]
+    assert invalid(documents, NEWEST) == []
 
 
 # Each mistake, and the check that finds it.

@@ -157,6 +157,10 @@ mod tests {
                 r#""id":"rs_9_0","summary":[],"encrypted_content":"openai#.gAAAA""#.to_owned(),
                 r#""summary":[],"encrypted_content":"gAAAA""#.to_owned(),
             ),
+            (
+                r#""summary":[],"encrypted_content":"openai#rs\u0000.g\u0007""#.to_owned(),
+                r#""id":"rs\u0000","summary":[],"encrypted_content":"g\u0007""#.to_owned(),
+            ),
         ] {
             let body = item(&fields);
             let expected: serde_json::Value = serde_json::from_str(&item(&expected)).unwrap();

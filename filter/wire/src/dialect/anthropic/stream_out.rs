@@ -173,7 +173,7 @@ impl StreamWriter for Writer {
                 put_raw("error", out, |out| error::write(failure, out));
             }
             StreamEvent::End => self.end(out),
-            // Anthropic's format has room for one choice, the first; a ping before the provider's first chunk has no message to keep alive.
+            // Anthropic's format has room for one choice, the first. Until the first content, nothing is sent, so a ping before it is dropped.
             _ => {}
         }
     }

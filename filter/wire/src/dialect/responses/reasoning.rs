@@ -22,6 +22,7 @@ use crate::dialect::few::Few;
 use crate::dialect::fields::Fields;
 use crate::dialect::openai::loose::Text;
 use crate::error::ApiError;
+use crate::json;
 
 const OPENAI: &str = "openai";
 const ANTHROPIC: &str = "anthropic";
@@ -96,6 +97,16 @@ pub(super) fn own(marked: &str) -> Option<(&str, &str)> {
 pub(in crate::dialect) fn returned(item: &str, marked: &str) -> Option<String> {
     let (id, encrypted) = own(marked)?;
     let summary = Fields::parse(item, "").ok()?.take_raw("summary").map_or("[]", RawValue::get);
-    let id = if id.is_empty() { String::new() } else { format!("\"id\":{id:?},") };
-    Some(format!("{{\"type\":\"reasoning\",{id}\"summary\":{summary},\"encrypted_content\":{encrypted:?}}}"))
+    let mut written = "{\"type\":\"reasoning\",".to_owned();
+    if !id.is_empty() {
+        written.push_str("\"id\":");
+        json::write_string(id, &mut written);
+        written.push(',');
+    }
+    written.push_str("\"summary\":");
+    written.push_str(summary);
+    written.push_str(",\"encrypted_content\":");
+    json::write_string(encrypted, &mut written);
+    written.push('}');
+    Some(written)
 }
