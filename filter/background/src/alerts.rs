@@ -1,7 +1,8 @@
 //! Reports budgets that pass 80% and 100% to a webhook: once for each budget, period and threshold.
 //!
 //! The budgets' state comes from the metrics, so requests pay nothing for it. With Redis, the Envoy that first claims an alert there sends
-//! it, and the others do not. Without Redis, each Envoy has budgets and alerts of its own.
+//! it, and the others do not. The claim lasts as long as the tries, and after the delivery as long as the budget's period: if the Envoy
+//! ends before the delivery, another one sends the alert. Without Redis, each Envoy has budgets and alerts of its own.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -28,6 +29,8 @@ use super::{BackgroundTask, TIMEOUT};
 const PERIOD: Duration = Duration::from_secs(2);
 /// How often one alert is sent when the webhook fails; the waits between double from [`PERIOD`].
 const TRIES: u32 = 8;
+/// How long a claim lasts before the delivery: longer than all tries.
+const LEASE: Duration = Duration::from_secs(600);
 /// The most alerts that wait.
 const LONGEST_QUEUE: usize = 1_000;
 /// How long Redis remembers an alert after the budget's period.
@@ -59,6 +62,8 @@ pub struct Alerted {
 enum Step {
     Claim,
     Send,
+    /// Makes the claim last. The alert has left the queue.
+    Confirm,
 }
 
 /// The highest threshold that a budget has passed.
@@ -81,6 +86,8 @@ struct Alert {
     limit: u64,
     /// Whether this Envoy has asked Redis for it. Without a reply it is sent: twice is better than never.
     claimed: bool,
+    /// Whether another Envoy has had its time to send it.
+    waited: bool,
     tries: u32,
     not_before: Time,
 }
@@ -118,6 +125,7 @@ impl Alerts {
                         used,
                         limit,
                         claimed: false,
+                        waited: false,
                         tries: 0,
                         not_before: now,
                     });
@@ -142,7 +150,7 @@ impl Alerts {
         let claims = !std::mem::replace(&mut alert.claimed, true);
         if let Some(client) = self.redis_client.as_ref().filter(|client| claims && client.answers(now)) {
             self.in_flight.set(Some(Step::Claim));
-            return Some(client.ask(&alert.claim(&client.settings.prefix, now), now));
+            return Some(client.ask(&alert.claim(&client.settings.prefix), now));
         }
         self.in_flight.set(Some(Step::Send));
         Some(self.endpoint.post(ALERTS_CLUSTER, alert.body(now).into_bytes(), TIMEOUT))
@@ -167,8 +175,12 @@ impl BackgroundTask for Alerts {
             Step::Claim => {
                 let reply = self.redis_client.as_ref()?.read(called, now, effects);
                 if matches!(reply, Ok(Some(RedisReply::Nil))) {
-                    // Another Envoy sends it.
-                    self.alerted.queue.borrow_mut().pop_front();
+                    // Another Envoy sends it, unless it ends before.
+                    let mut queue = self.alerted.queue.borrow_mut();
+                    let alert = queue.pop_front()?;
+                    if !alert.waited {
+                        queue.push_back(Alert { claimed: false, waited: true, not_before: now.after(LEASE), ..alert });
+                    }
                 }
             }
             Step::Send => {
@@ -176,16 +188,22 @@ impl BackgroundTask for Alerts {
                 let mut queue = self.alerted.queue.borrow_mut();
                 let mut alert = queue.pop_front()?;
                 alert.tries = alert.tries.saturating_add(1);
-                if !accepted && alert.tries < TRIES {
+                if accepted {
+                    if let Some(client) = self.redis_client.as_ref().filter(|client| client.answers(now)) {
+                        self.in_flight.set(Some(Step::Confirm));
+                        return Some(client.ask(&alert.confirmation(&client.settings.prefix, now), now));
+                    }
+                } else if alert.tries < TRIES {
                     alert.not_before = now.after(PERIOD.saturating_mul(1 << alert.tries.min(TRIES)));
                     queue.push_back(alert);
-                } else if !accepted {
+                } else {
                     let Alert { budget, period, mark, .. } = &alert;
                     effects.push(Effect::Warn(format!(
                         "the alert for the budget {budget}/{period} at {mark}% was dropped: the webhook failed {TRIES} times"
                     )));
                 }
             }
+            Step::Confirm => drop(self.redis_client.as_ref()?.read(called, now, effects)),
         }
         self.next(now)
     }
@@ -197,14 +215,26 @@ impl BackgroundTask for Alerts {
 
 impl Alert {
     /// Claims the alert among all Envoys.
-    fn claim(&self, prefix: &str, now: Time) -> Command {
-        let Self { budget, period, ends, mark, .. } = self;
-        let lasts = match ends {
+    fn claim(&self, prefix: &str) -> Command {
+        let mut words = self.entry(prefix, LEASE.as_secs());
+        words.push("NX".to_owned());
+        Command::new(words)
+    }
+
+    /// Tells all Envoys that the alert was delivered.
+    fn confirmation(&self, prefix: &str, now: Time) -> Command {
+        let lasts = match self.ends {
             0 => YEAR,
             ends => ends.saturating_sub(now.seconds()).saturating_add(REMEMBERED),
         };
+        Command::new(self.entry(prefix, lasts))
+    }
+
+    /// The command that writes its entry in Redis.
+    fn entry(&self, prefix: &str, seconds: u64) -> Vec<String> {
+        let Self { budget, period, ends, mark, .. } = self;
         let name = names::of(prefix, &format!("alert:{budget}/{period}/{ends}/{mark}"));
-        Command::new(["SET".to_owned(), name, "1".to_owned(), "NX".to_owned(), "EX".to_owned(), lasts.to_string()])
+        vec!["SET".to_owned(), name, "1".to_owned(), "EX".to_owned(), seconds.to_string()]
     }
 
     /// The body. `text` is what Slack, Mattermost and others with the same format show.
