@@ -139,7 +139,7 @@ pub(in crate::dialect) struct Call<'a> {
     #[serde(borrow, default)]
     pub function: Option<Function<'a>>,
     /// Instead of a function: a tool with a text input.
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "maybe")]
     pub custom: Option<Function<'a>>,
 }
 

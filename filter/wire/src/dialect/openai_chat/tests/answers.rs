@@ -67,6 +67,11 @@ fn a_call_that_is_said_in_the_old_way_is_a_call() {
         let choice = format!(r#"{{"message":{{"content":"a","function_call":{none}}},"finish_reason":"stop"}}"#);
         assert_eq!(read(&choice), Choice { parts: vec![text("a")], finish: Finish::Stop }, "{none}");
     }
+    for none in ["null", "false", "\"none\"", "[]"] {
+        let choice =
+            format!(r#"{{"message":{{"tool_calls":[{{"id":"a","function":{{"name":"g"}},"custom":{none}}}]}}}}"#);
+        assert_eq!(read(&choice).parts.len(), 1, "{none}");
+    }
 }
 
 #[test]
