@@ -5,7 +5,7 @@ use serde_json::Value;
 use sluice_config::file::{File, Judge};
 
 /// The sections of a changed file that a running gateway does not apply, for messages.
-pub const RESTARTED: &str = "redis, cache.shared, tracing, metrics.otlp, log.otlp, alerts, the addresses and credentials of judges, and memory, which need a restart";
+pub const RESTARTED: &str = "redis, cache.shared, tracing, metrics.otlp and metrics.key_label beside it, log.otlp, alerts, the addresses and credentials of judges, and memory, which need a restart";
 
 /// The part of a gateway file that cannot change at runtime. It contains no secret.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,9 +17,14 @@ pub struct Statics {
     #[serde(default)]
     metrics_otlp: Value,
     #[serde(default)]
+    exported_key_label: bool,
+    #[serde(default)]
     alerts: Value,
     #[serde(default)]
     log: Value,
+    /// Whether the log fills the page cache of a control group that limits memory.
+    #[serde(default)]
+    log_file_in_group: bool,
     #[serde(default)]
     judges: Vec<Value>,
     memory: Value,
@@ -30,16 +35,18 @@ pub struct Statics {
 }
 
 impl Statics {
-    /// The static parts of a file, for roles in a VM of this name.
-    pub fn of(file: &File, vm: String) -> Self {
+    /// The static parts of a file, for roles in a VM of this name; `cgroup` is whether a control group limits Envoy's memory.
+    pub fn of(file: &File, vm: String, cgroup: bool) -> Self {
         Self {
             vm,
             redis: written(&file.redis),
             shared_cache: file.cache.shared,
             tracing: written(&file.tracing),
             metrics_otlp: written(&file.metrics.otlp),
+            exported_key_label: file.metrics.key_label && file.metrics.otlp.is_some(),
             alerts: written(&file.alerts),
             log: written(&file.log.otlp),
+            log_file_in_group: cgroup && file.log.file.is_some(),
             judges: file.judges.iter().map(|(name, judge)| serde_json::json!([name, reached(judge)])).collect(),
             memory: written(&file.memory),
             aws: searches_for_aws(file),
@@ -56,8 +63,11 @@ impl Statics {
             ("cache.shared", self.shared_cache == other.shared_cache),
             ("tracing", self.tracing == other.tracing),
             ("metrics.otlp", self.metrics_otlp == other.metrics_otlp),
+            ("metrics.key_label", self.exported_key_label == other.exported_key_label),
             ("alerts", self.alerts == other.alerts),
             ("log.otlp", self.log == other.log),
+            // Envoy watches the group's memory, unless a log file fills its page cache.
+            ("log.file under a memory limit", self.log_file_in_group == other.log_file_in_group),
             ("the addresses and credentials of judges", self.judges == other.judges),
             ("memory", self.memory == other.memory),
             // Envoy's environment is fixed at its start.
@@ -94,7 +104,7 @@ mod tests {
             let judge = format!(r#"{{ "j": {{ "type": "openai_moderation", {fields} }} }}"#);
             let file =
                 format!(r#"{{ "providers": {{}}, "models": {{}}, "teams": {{}}, "keys": [], "judges": {judge} }}"#);
-            Statics::of(&serde_json::from_str(&file).unwrap(), String::new())
+            Statics::of(&serde_json::from_str(&file).unwrap(), String::new(), false)
         };
         let before = of(r#""timeout": "1s""#);
         assert_eq!(before.differing(&of(r#""timeout": "2s", "thresholds": { "violence": 0.5 }"#)), [""; 0]);

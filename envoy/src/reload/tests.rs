@@ -384,3 +384,38 @@ fn other_options_are_a_change() {
     applied.change(&next, &secrets, &Takes::first(usize::MAX, &scene)).unwrap();
     assert!(applied.is_written(&next) && scene.text(discovery::LISTENERS).contains("/var/log/access.log"));
 }
+
+#[test]
+fn ordinary_settings_are_not_in_the_bootstrap() {
+    let relaxed = "redis: { url: \"http://127.0.0.1:1\", mode: relaxed }\n";
+    let labelled = format!("{relaxed}metrics: {{ key_label: true, series: 20000 }}\n");
+    for (before, after) in
+        [("", "timeouts: { total: 20s }\n"), ("timeouts: { total: 20s }\n", ""), (relaxed, &*labelled)]
+    {
+        let scene = Scene::new();
+        let (first, secrets) = scene.prepared(&(file(&BEFORE) + before));
+        let directory = scene.directory.path();
+        let mut applied = Applied::start(&first, &secrets, directory, 0o644, scene.options.clone()).unwrap();
+        let (next, secrets) = scene.prepared(&(file(&BEFORE) + after));
+        applied.change(&next, &secrets, &Takes::first(usize::MAX, &scene)).unwrap();
+    }
+}
+
+#[test]
+fn settings_in_the_bootstrap_are_named() {
+    let mut scene = Scene::new();
+    scene.options.cgroup = true;
+    let exported = |more: &str| format!("metrics: {{ otlp: {{ url: \"http://127.0.0.1:1\" }}{more} }}\n");
+    let cases = [
+        (exported(""), exported(", key_label: true"), "metrics.key_label"),
+        (String::new(), "log: { file: access.log }\n".to_owned(), "log.file under a memory limit"),
+    ];
+    for (before, after, part) in cases {
+        let (first, secrets) = scene.prepared(&(file(&BEFORE) + &before));
+        let directory = scene.directory.path();
+        let mut applied = Applied::start(&first, &secrets, directory, 0o644, scene.options.clone()).unwrap();
+        let (next, secrets) = scene.prepared(&(file(&BEFORE) + &after));
+        let refused = applied.change(&next, &secrets, &Takes::first(usize::MAX, &scene)).unwrap_err();
+        assert!(matches!(&refused, NotApplied::Restart(parts) if *parts == [part]), "{refused:?}");
+    }
+}

@@ -118,7 +118,7 @@ fn frame(checked: &Checked, dynamic: &str, listeners: &str, clusters: &str, opti
             ("concurrency", &options.concurrency.map(|n| format!(" --concurrency {n}")).unwrap_or_default()),
             ("admin_address", &quote(&options.admin.ip().to_string())),
             ("admin_port", &options.admin.port().to_string()),
-            ("overload", &overload::manager(workers(options), gateway.memory.worker as u64, cgroup, longest(gateway))),
+            ("overload", &overload::manager(workers(options), gateway.memory.worker as u64, cgroup)),
             ("runtime", runtime(&options.module)),
             ("dynamic", dynamic),
             ("listeners", &section("listeners", &(listeners.to_owned() + &own_listeners))),
@@ -196,7 +196,8 @@ fn service(file: &File, options: &Options) -> String {
     }
     // Only read at startup, so it must not contain anything that can change at runtime.
     let cache = Cache { shared: cache.shared, ..Cache::default() };
-    let metrics = Metrics { sha256: None, public: false, ..metrics };
+    let key_label = metrics.key_label && metrics.otlp.is_some();
+    let metrics = Metrics { key_label, otlp: metrics.otlp, ..Metrics::default() };
     let configuration =
         ascii_json(&json!({ "role": "background", "background": Background { redis, cache, metrics, alerts } }));
     fill(include_str!("background.yaml"), &[("vm", &filter::vm(options)), ("configuration", &configuration)])

@@ -5,9 +5,7 @@
 //! everything, where a limit is set.
 
 use std::path::Path;
-use std::time::Duration;
 
-use super::seconds;
 use super::text::fill;
 
 /// Copies of an admitted body in Envoy's buffers: where the filter reads it, for retries, and on its way upstream.
@@ -15,12 +13,9 @@ const COPIES: u64 = 3;
 /// Memory for the rest of Envoy, with a margin.
 const BASE: u64 = 512 << 20;
 
-/// When memory is short, a stream without progress ends after this time, and not earlier: a whole response may take that long.
-const MIN_IDLE_TIMEOUT: Duration = Duration::from_secs(60);
-
 /// The overload manager. `workers` is the number of workers, `bodies` the bytes of bodies that the filter admits to each, `cgroup` whether
-/// a control group will limit Envoy's memory, `longest` the maximum duration of a stream.
-pub fn manager(workers: u64, bodies: u64, cgroup: bool, longest: Duration) -> String {
+/// a control group will limit Envoy's memory.
+pub fn manager(workers: u64, bodies: u64, cgroup: bool) -> String {
     let trigger =
         |monitor: &str, threshold: &str| format!("- {{ name: envoy.resource_monitors.{monitor}, {threshold} }}\n");
     let monitors: &[&str] = if cgroup { &["fixed_heap", "cgroup_memory"] } else { &["fixed_heap"] };
@@ -30,7 +25,6 @@ pub fn manager(workers: u64, bodies: u64, cgroup: bool, longest: Duration) -> St
         &[
             ("heap", &largest_heap(workers, bodies).to_string()),
             ("cgroup", if cgroup { include_str!("cgroup.yaml") } else { "" }),
-            ("min_idle_timeout", &seconds(MIN_IDLE_TIMEOUT.min(longest))),
             ("hurry", &triggers("scaled: { scaling_threshold: 0.8, saturation_threshold: 0.92 }")),
             ("part", &triggers("threshold: { value: 0.92 }")),
             ("refuse", &triggers("threshold: { value: 0.95 }")),
@@ -59,28 +53,20 @@ pub fn is_limited(root: &Path) -> bool {
 mod tests {
     use super::*;
 
-    const LONGEST: Duration = Duration::from_secs(1200);
-
     #[test]
     fn the_heap_grows_with_the_workers() {
         assert_eq!(largest_heap(1, 256 << 20), (512 + 768) << 20);
-        assert!(manager(4, 256 << 20, false, LONGEST).contains("max_heap_size_bytes: 3758096384\n"));
+        assert!(manager(4, 256 << 20, false).contains("max_heap_size_bytes: 3758096384\n"));
         assert_eq!(largest_heap(u64::MAX, u64::MAX), u64::MAX);
     }
 
     #[test]
     fn a_control_group_is_looked_at_only_where_there_is_one() {
-        let without = manager(1, 256 << 20, false, LONGEST);
+        let without = manager(1, 256 << 20, false);
         assert!(!without.contains("cgroup"), "{without}");
-        let with = manager(1, 256 << 20, true, LONGEST);
+        let with = manager(1, 256 << 20, true);
         assert_eq!(with.matches("envoy.resource_monitors.cgroup_memory").count(), 4, "{with}");
         assert_eq!(with.matches("envoy.resource_monitors.fixed_heap").count(), 4, "{with}");
-    }
-
-    #[test]
-    fn no_stream_may_be_silent_for_longer_than_it_may_last() {
-        assert!(manager(1, 256 << 20, false, LONGEST).contains("min_timeout: 60s"));
-        assert!(manager(1, 256 << 20, false, Duration::from_secs(5)).contains("min_timeout: 5s"));
     }
 
     #[test]

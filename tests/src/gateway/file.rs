@@ -293,8 +293,7 @@ impl Builder {
 
     /// The parameters that are fixed when the processes start.
     pub(super) fn all_at_the_start(&self) -> Start {
-        let (models, times) = (Value::Object(self.models.clone()), json!({ "timeouts": self.timeouts }));
-        Start::of(&self.launch, &[&self.more, &models, &times])
+        Start::of(&self.launch, &self.more)
     }
 
     pub(super) fn first_key(&self) -> String {

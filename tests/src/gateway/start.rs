@@ -34,14 +34,11 @@ pub struct Start {
 }
 
 impl Start {
-    /// The parameters of a gateway whose file has these parts.
-    pub fn of(launch: &Launch, parts: &[&Value]) -> Self {
+    /// The parameters of a gateway with this file.
+    pub fn of(launch: &Launch, file: &Value) -> Self {
         // The VM reads the rest, and each test has its own VM.
-        let redis = parts.iter().filter_map(|part| part.get("redis"));
-        let clusters = redis.map(|redis| json!([redis.get("url"), redis.get("token")]).to_string());
-        let mut bootstrap: String = clusters.collect();
-        parts.iter().for_each(|part| short_times(part, &mut bootstrap));
-        Self { launch: launch.clone(), bootstrap }
+        let cluster = file.get("redis").map(|redis| json!([redis.get("url"), redis.get("token")]).to_string());
+        Self { launch: launch.clone(), bootstrap: cluster.unwrap_or_default() }
     }
 
     /// Whether nearly all tests use these parameters.
@@ -63,47 +60,22 @@ pub fn leaves_no_trace(file: &Value) -> bool {
     }
 }
 
-/// Adds the request timeouts: if they are short, Envoy starts with shorter timeouts of its own.
-fn short_times(file: &Value, into: &mut String) {
-    let Value::Object(fields) = file else { return };
-    for (name, value) in fields {
-        match value {
-            // A preset.
-            Value::String(preset) if name == "timeouts" => *into += preset,
-            Value::Object(times) if name == "timeouts" => {
-                let total = times.get("total").and_then(Value::as_str).unwrap_or_default();
-                let seconds = total.strip_suffix('s').and_then(|number| number.parse().ok());
-                if total.ends_with("ms") || seconds.is_some_and(|seconds: f64| seconds < 30.0) {
-                    *into += total;
-                }
-            }
-            value => short_times(value, into),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn start(part: &Value) -> Start {
-        Start::of(&Launch { concurrency: 1, arguments: Vec::new(), environment: Vec::new() }, &[part])
+        Start::of(&Launch { concurrency: 1, arguments: Vec::new(), environment: Vec::new() }, part)
     }
 
     #[test]
     fn what_envoy_reads_at_its_start_tells_starts_apart() {
         let usual =
             start(&json!({"teams": {"test": {"limits": {"requests_per_minute": 1}}}, "timeouts": {"total": "1h"}}));
-        assert!(usual.is_usual() && usual == start(&json!({"timeouts": {"idle": "1s"}})));
+        assert!(usual.is_usual() && usual == start(&json!({"timeouts": "fast"})));
         let redis = |when_down| start(&json!({"redis": {"url": "http://127.0.0.1:1", "when_down": when_down}}));
         assert!(redis("deny") == redis("local"));
-        let others = [
-            json!({"redis": {"url": "http://127.0.0.1:1"}}),
-            json!({"redis": {"url": "http://127.0.0.1:2"}}),
-            json!({"timeouts": {"total": "4s"}}),
-            json!({"models": {"chat": {"timeouts": {"total": "900ms"}}}}),
-            json!({"timeouts": "fast"}),
-        ];
+        let others = [json!({"redis": {"url": "http://127.0.0.1:1"}}), json!({"redis": {"url": "http://127.0.0.1:2"}})];
         for (number, other) in others.iter().enumerate() {
             assert!(!start(other).is_usual(), "{other}");
             assert!(others[..number].iter().all(|earlier| start(earlier) != start(other)), "{other}");
