@@ -186,19 +186,24 @@ impl Live {
         self.watch = Some(Watch::start(file, &self.base, &written, &self.applied.secrets()));
     }
 
-    /// Checks that new addresses are free. Envoy would silently share one with another Envoy.
+    /// Checks that new addresses are free. Envoy would silently share one with another Envoy. A new address may overlap with one that this
+    /// gateway has, which only a socket of its Envoy can hold.
     fn new_addresses(&self, next: &Checked) -> Result<(), Vec<String>> {
-        let admin = |checked: &Checked| checked.file.admin.as_ref().map(|admin| admin.listen.clone());
-        let listen = |checked: &Checked| Some(checked.file.listen.clone());
-        let both =
-            [("listen", listen(self.checked()), listen(next)), ("admin.listen", admin(self.checked()), admin(next))];
-        let problems = both.into_iter().filter(|(_, old, new)| old != new).filter_map(|(field, _, new)| {
-            let address = new?.parse().ok()?;
+        let present: Vec<SocketAddr> = addresses(self.checked()).map(|(_, address)| address).collect();
+        let is_ours = |address: SocketAddr| present.iter().any(|ours| sluice_config::overlap(*ours, address));
+        let problems = addresses(next).filter(|(_, address)| !is_ours(*address)).filter_map(|(field, address)| {
             free(address, &format!("change `{field}`, or stop the program that uses the address")).err()
         });
         let problems: Vec<String> = problems.map(|failure| failure.to_string()).collect();
         if problems.is_empty() { Ok(()) } else { Err(problems) }
     }
+}
+
+/// The addresses that a gateway listens on, with the names of their fields.
+fn addresses(checked: &Checked) -> impl Iterator<Item = (&'static str, SocketAddr)> {
+    let admin = checked.file.admin.as_ref().map(|admin| ("admin.listen", &admin.listen));
+    let both = std::iter::once(("listen", &checked.file.listen)).chain(admin);
+    both.filter_map(|(field, text)| Some((field, text.parse().ok()?)))
 }
 
 /// The credentials of a new configuration, or everything that is missing.

@@ -28,6 +28,8 @@ use sluice_wire::order;
 
 use super::diagnostic::Diagnostic;
 use super::file;
+#[cfg(not(target_arch = "wasm32"))]
+pub use admin::overlap;
 use place::{Path, one_of, quoted, text};
 
 /// Reserved names of Envoy clusters: `none`, and everything that begins with `sluice`.

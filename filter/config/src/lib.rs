@@ -19,6 +19,8 @@ mod price;
 pub mod size;
 
 pub use check::is_public_name;
+#[cfg(not(target_arch = "wasm32"))]
+pub use check::overlap;
 pub use diagnostic::Diagnostic;
 pub use price::Unbelievable;
 
