@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
+use ureq::tls::{ClientCert, PemItem, RootCerts, TlsConfig, parse_pem};
 
 use crate::cli::{Build, Failure};
 use crate::process;
@@ -169,12 +169,38 @@ pub fn authorities() -> PathBuf {
 
 /// Trusts the CA certificates of a file.
 pub fn tls(authorities: &Path) -> Result<TlsConfig, String> {
-    let pem = fs::read(authorities).map_err(|error| format!("cannot read {}: {error}", authorities.display()))?;
-    let certificates = parse_pem(&pem).filter_map(|item| match item {
-        Ok(PemItem::Certificate(certificate)) => Some(certificate),
-        _ => None,
-    });
-    Ok(TlsConfig::builder().root_certs(RootCerts::Specific(Arc::new(certificates.collect()))).build())
+    tls_as(authorities, None)
+}
+
+/// The same, and presents the client certificate in a file, together with its key.
+pub fn tls_as(authorities: &Path, identity: Option<&Path>) -> Result<TlsConfig, String> {
+    let (mut trusted, mut own, mut key) = (Vec::new(), Vec::new(), None);
+    for item in pem(authorities)? {
+        if let PemItem::Certificate(certificate) = item {
+            trusted.push(certificate);
+        }
+    }
+    for item in identity.map(pem).transpose()?.into_iter().flatten() {
+        match item {
+            PemItem::Certificate(certificate) => own.push(certificate),
+            PemItem::PrivateKey(private) => key = Some(private),
+            _ => {}
+        }
+    }
+    let client = match (identity, key) {
+        (None, _) => None,
+        (Some(_), Some(key)) if !own.is_empty() => Some(ClientCert::new_with_certs(&own, key)),
+        (Some(file), _) => {
+            return Err(format!("{} does not hold both a certificate and its private key", file.display()));
+        }
+    };
+    Ok(TlsConfig::builder().root_certs(RootCerts::Specific(Arc::new(trusted))).client_cert(client).build())
+}
+
+/// The readable parts of a PEM file.
+fn pem(path: &Path) -> Result<Vec<PemItem<'static>>, String> {
+    let text = fs::read(path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
+    Ok(parse_pem(&text).flatten().collect())
 }
 
 #[cfg(test)]

@@ -446,6 +446,9 @@ fn a_key_is_bound_to_what_the_options_say() {
     }
     assert_eq!(sluice(&["keys", "new", "--id", "a", "--team", "t", "--label", "stage"]).status.code(), Some(2));
     assert_eq!(sluice(&["keys", "new", "--id", "a", "--team", "t", "--control", "rout"]).status.code(), Some(2));
+    let output = sluice(&["keys", "update", "a", "--clear", "owner,limits", "--limit", "requests_per_minute=5"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("--clear limits"), "{}", text(&output.stderr));
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The client of a running gateway's administration API.
 
+use std::path::Path;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -8,6 +9,7 @@ use ureq::Agent;
 use ureq::http::{Request, Response};
 
 use crate::cli::Failure;
+use crate::locate;
 
 const PATIENCE: Duration = Duration::from_secs(15);
 const LARGEST_ANSWER: u64 = 64 << 20;
@@ -20,14 +22,15 @@ pub struct Client {
 }
 
 impl Client {
-    /// Connects to the API at `url`, such as `http://127.0.0.1:8081`, with the administrator's key.
-    pub fn new(url: &str, key: String) -> Result<Self, Failure> {
-        if !url.starts_with("http://") {
-            return Err(Failure::new(format!(
-                "--admin-url {url:?}: only http:// is supported. For a remote gateway, use a tunnel such as ssh -L"
-            )));
+    /// Connects to the API at `url`, such as `http://127.0.0.1:8081`, with the administrator's key. With `https://`, the files are the CA
+    /// certificates to trust, and a client certificate.
+    pub fn new(url: &str, key: String, ca: &Path, identity: Option<&Path>) -> Result<Self, Failure> {
+        let mut config = Agent::config_builder().timeout_global(Some(PATIENCE)).http_status_as_error(false);
+        if url.starts_with("https://") {
+            config = config.tls_config(locate::tls_as(ca, identity).map_err(Failure::new)?);
+        } else if !url.starts_with("http://") {
+            return Err(Failure::new(format!("--admin-url {url:?}: it must begin with http:// or https://")));
         }
-        let config = Agent::config_builder().timeout_global(Some(PATIENCE)).http_status_as_error(false);
         // A proxy could read the administrator's key.
         let agent = config.proxy(None).max_redirects(0).build().into();
         Ok(Self { agent, base: format!("{}/admin/v1", url.trim_end_matches('/')), key })

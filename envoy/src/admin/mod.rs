@@ -2,12 +2,14 @@
 //! the command line. The API makes all decisions.
 
 use std::fmt::Write as _;
+use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Map, Value, json};
 use sluice_core::usage::price::MicroUsd;
 
 use crate::cli::Failure;
+use crate::locate;
 
 mod client;
 mod fields;
@@ -25,6 +27,12 @@ pub struct Interface {
     /// The URL of the gateway's administration API [default: $SLUICE_ADMIN_URL, or http://127.0.0.1:8081]
     #[arg(long, value_name = "URL")]
     admin_url: Option<String>,
+    /// The CA certificates that an https URL's certificate must be signed by [default: $SLUICE_ADMIN_CA, or the system's]
+    #[arg(long, value_name = "PATH")]
+    admin_ca: Option<PathBuf>,
+    /// A client certificate for an https URL, with its private key in the same PEM file [default: $SLUICE_ADMIN_CERT, or none]
+    #[arg(long, value_name = "PATH")]
+    admin_cert: Option<PathBuf>,
     /// The environment variable that holds the administrator's key
     #[arg(long, value_name = "VARIABLE", default_value = "SLUICE_ADMIN_KEY")]
     admin_key_env: String,
@@ -40,7 +48,12 @@ impl Interface {
             Failure::new(format!("the environment variable {variable} is not set. Set it to the administrator's key"))
         })?;
         let url = self.admin_url.clone().or_else(|| std::env::var("SLUICE_ADMIN_URL").ok());
-        Client::new(url.as_deref().unwrap_or(DEFAULT_URL), key.trim().to_owned())
+        let path = |option: &Option<PathBuf>, variable: &str| {
+            option.clone().or_else(|| std::env::var_os(variable).filter(|path| !path.is_empty()).map(PathBuf::from))
+        };
+        let ca = path(&self.admin_ca, "SLUICE_ADMIN_CA").unwrap_or_else(locate::authorities);
+        let identity = path(&self.admin_cert, "SLUICE_ADMIN_CERT");
+        Client::new(url.as_deref().unwrap_or(DEFAULT_URL), key.trim().to_owned(), &ca, identity.as_deref())
     }
 
     fn print(&self, value: &Value, human: impl FnOnce(&Value) -> String) -> String {
@@ -256,6 +269,10 @@ pub fn keys(command: &Keys) -> Result<String, Failure> {
         }
         Keys::Update { id, fields, clear, interface } => {
             let mut body = fields.members()?;
+            if let Some(field) = clear.iter().find(|field| body.contains_key(*field)) {
+                let message = format!("--clear {field}: another option sets it. First clear it, then set it");
+                return Err(Failure::new(message));
+            }
             body.extend(clear.iter().map(|field| (field.clone(), Value::Null)));
             let changed = change(interface, "PATCH", id, "", body)?;
             Ok(interface.print(&changed, one))

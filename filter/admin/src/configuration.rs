@@ -47,6 +47,13 @@ pub fn shown(file: &File, mut text: Map<String, Value>) -> Map<String, Value> {
     text.get_mut("admin").into_iter().for_each(mask);
     text.get_mut("metrics").into_iter().for_each(mask);
     text.get_mut("redis").into_iter().for_each(|redis| remove(redis, &["token"]));
+    // The path of a webhook is often its only credential.
+    if let Some(url) = text.get_mut("alerts").and_then(|alerts| alerts.get_mut("url")) {
+        let origin: Option<usize> = url.as_str().and_then(|url| Some(url.match_indices('/').nth(2)?.0 + 1));
+        if let (Value::String(url), Some(origin)) = (url, origin) {
+            url.replace_range(origin.., MASK);
+        }
+    }
     text
 }
 

@@ -17,7 +17,7 @@ use super::fields::Fields;
 const LONGEST_TEXT: usize = 256;
 const MOST_ENTRIES: usize = 256;
 /// The number of existing controls.
-const MOST_CONTROLS: usize = 5;
+const MOST_CONTROLS: usize = 6;
 
 /// A key's state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]

@@ -85,7 +85,10 @@ impl Page {
         };
         let file = context.service.keys.iter().filter(|key| wanted(&key.id)).map(|key| (key.clone(), Source::File));
         let mut candidates: Vec<(Key, Source)> = file.collect();
-        candidates.extend(portion.into_iter().filter_map(|(_, key)| Some((key?, Source::Redis))));
+        // The file's key hides one of the same id in Redis.
+        let is_hidden = |id: &str| context.service.keys.iter().any(|key| key.id == id);
+        let stored = portion.into_iter().filter(|(id, _)| !is_hidden(id));
+        candidates.extend(stored.filter_map(|(_, key)| Some((key?, Source::Redis))));
         order::by(&mut candidates, |(a, _), (b, _)| a.id.cmp(&b.id));
         for (key, source) in candidates {
             let fits = self.team.as_ref().is_none_or(|team| *team == key.team)

@@ -83,7 +83,8 @@ mod tests {
             r#"{{"providers":{{"p":{{"kind":"openai","key":{{"env":"SECRET"}}}},"q":{{"kind":"openai","keys":[{{"file":"/SECRET"}}]}}}},
                 "models":{{"m":{{"targets":[{{"provider":"p","model":"x"}}]}}}},"teams":{{"t":{{}}}},
                 "keys":[{{"id":"k","team":"t","sha256":"{hash}","previous":{{"sha256":"{before}","until":"2027-01-01T00:00:00Z"}}}}],
-                "redis":{{"url":"http://127.0.0.1:7379","token":{{"env":"SECRET"}}}},"admin":{{"sha256":"{own}"}}}}"#
+                "redis":{{"url":"http://127.0.0.1:7379","token":{{"env":"SECRET"}}}},
+                "alerts":{{"url":"https://hooks.test/services/SECRET"}},"admin":{{"sha256":"{own}"}}}}"#
         );
         let written = format!(r#"{{"role":"admin","gateway":{file}}}"#);
         let Plugin::Admin(service) = Plugin::from_json(written.as_bytes()).unwrap() else { panic!("another role") };
@@ -91,6 +92,7 @@ mod tests {
         let text = shown.to_string();
         assert!(["SECRET", &hash, &before, &own].iter().all(|secret| !text.contains(secret)), "{text}");
         assert_eq!(shown["providers"]["p"]["url"], "https://api.openai.com/v1");
+        assert_eq!(shown["alerts"]["url"], "https://hooks.test/***");
         assert_eq!((&shown["keys"][0]["id"], &shown["keys"][0]["previous"]["sha256"]), (&"k".into(), &"***".into()));
     }
 

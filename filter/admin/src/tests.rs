@@ -244,6 +244,14 @@ fn a_key_is_created_with_a_secret_that_only_the_answer_holds() {
 use sluice_config::file::Key;
 
 #[test]
+fn a_key_may_have_every_control() {
+    let all = json!(["route", "fallback", "timeout", "targets", "report", "cache"]);
+    let body = json!({ "id": "alice", "team": "research", "control": all }).to_string();
+    let seen = Host::new(true).send("POST", "/keys", &body, &[json!(1)]);
+    assert_eq!((seen.status, &seen.body["key"]["control"]), (201, &all), "{}", seen.body);
+}
+
+#[test]
 fn of_two_who_take_the_same_id_one_is_told_that_it_is_taken() {
     let host = Host::new(true);
     let body = r#"{"id":"alice","team":"research"}"#;
@@ -405,7 +413,9 @@ fn of_a_key_that_is_being_rotated_the_request_says_what_becomes_of_both_secrets(
 fn keys_are_listed_in_order_from_both_places_and_without_hashes() {
     let host = Host::new(true);
     let key = |id: &str, team: &str| json!({ "id": id, "sha256": hash(id), "team": team }).to_string();
-    let kept = json!(["alice", key("alice", "research"), "bob", "", "yan", key("yan", "ops")]);
+    // The file has a key `filed` too, which hides that of Redis.
+    let kept =
+        json!(["alice", key("alice", "research"), "bob", "", "filed", key("filed", "ops"), "yan", key("yan", "ops")]);
     let ids = |seen: &Seen| -> Vec<String> {
         seen.body["keys"].as_array().unwrap().iter().map(|key| key["id"].as_str().unwrap().to_owned()).collect()
     };

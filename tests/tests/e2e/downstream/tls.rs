@@ -2,12 +2,13 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 use std::sync::Arc;
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use serde_json::{Value, json};
 use sluice_tests::eventually;
-use sluice_tests::gateway::{Gateway, KEY, Kind};
+use sluice_tests::gateway::{Gateway, KEY, Kind, sha256};
 use sluice_tests::port::Port;
 use sluice_tests::simulator::Simulator;
 use ureq::tls::{Certificate, ClientCert, PrivateKey, RootCerts, TlsConfig};
@@ -103,13 +104,32 @@ async fn clients_may_have_to_show_a_certificate() {
     let (directory, provider) = (tempfile::tempdir().unwrap(), Simulator::start().await);
     let (ours, theirs) = (authority("ours"), authority("theirs"));
     place(directory.path(), &ours);
-    fs::write(directory.path().join("clients.crt"), theirs.pem()).unwrap();
-    let more = json!({"tls": {"client_ca": directory.path().join("clients.crt")}});
+    let path = |name: &str| directory.path().join(name);
+    fs::write(path("clients.crt"), theirs.pem()).unwrap();
+    let admin = Port::reserve();
+    let tls = json!({"certificate": path("tls.crt"), "key": path("tls.key"), "client_ca": path("clients.crt")});
+    let listen = format!("127.0.0.1:{}", admin.number());
+    let more = json!({"tls": {"client_ca": path("clients.crt")},
+        "admin": {"listen": listen, "sha256": sha256("sk-admin"), "tls": tls}});
     let gateway = start(directory.path(), &provider, more).await;
     assert_eq!(status(client(&ours, Some(certificate(&theirs))), gateway.port()).await, Ok(200));
     for own in [None, Some(certificate(&ours))] {
         assert!(status(client(&ours, own), gateway.port()).await.is_err());
     }
+
+    // The command presents one too.
+    fs::write(path("ours.crt"), ours.pem()).unwrap();
+    fs::write(path("operator.pem"), certificate(&theirs).concat()).unwrap();
+    let list = |own: &[&str]| {
+        let mut command = Command::new(std::env::var_os("SLUICE_BIN").expect("SLUICE_BIN, which ./scripts/test sets"));
+        command.args(["keys", "list", "--admin-url", &format!("https://{listen}"), "--admin-ca"]).arg(path("ours.crt"));
+        command.args(own).env("SLUICE_ADMIN_KEY", "sk-admin").output().expect("the command")
+    };
+    let identity = path("operator.pem");
+    let listed = list(&["--admin-cert", identity.to_str().unwrap()]);
+    assert!(listed.status.success(), "{}", String::from_utf8_lossy(&listed.stderr));
+    assert!(String::from_utf8_lossy(&listed.stdout).contains("test"), "{}", String::from_utf8_lossy(&listed.stdout));
+    assert_eq!(list(&[]).status.code(), Some(1));
 }
 
 #[tokio::test]
