@@ -152,6 +152,18 @@ keys:
     }
 
     #[test]
+    fn whole_numbers_may_be_written_as_floats_and_too_large_ones_have_a_place() {
+        for number in ["60.0", "1e3", "1e+06"] {
+            let limits = format!("research: {{ limits: {{ requests_per_minute: {number} }} }}");
+            assert_eq!(lines(&GOOD.replace("research: {}", &limits)), [""; 0], "{number}");
+        }
+        let found = lines(&format!("{GOOD}circuit: {{ failures: 5000000000 }}\n"));
+        assert_eq!(found, ["9: circuit.failures: found 5000000000, expected a number up to 4294967295"]);
+        let found = lines(&format!("{GOOD}metrics: {{ series: 9223372036854775808 }}\n"));
+        assert!(found.len() == 1 && found[0].starts_with("9: metrics.series: "), "{found:?}");
+    }
+
+    #[test]
     fn models_have_the_tables_prices_and_a_mistake_in_their_provider_is_one_mistake() {
         let file = check(GOOD).unwrap().file;
         assert_eq!(file.prices.models["openai/gpt-5"].output, 10.0);

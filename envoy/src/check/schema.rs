@@ -6,6 +6,9 @@ use schemars::{Schema, generate::SchemaSettings};
 use serde_json::{Value, json};
 use sluice_config::file::File;
 
+/// The largest number up to which JSON has every whole number, whoever reads it.
+const MOST_EXACT: u64 = (1 << 53) - 1;
+
 /// Generates the schema.
 pub fn schema() -> Value {
     let settings = SchemaSettings::draft2020_12().with_transform(Plain);
@@ -29,6 +32,16 @@ impl Transform for Plain {
     fn transform(&mut self, schema: &mut Schema) {
         transform_subschemas(self, schema);
         let Some(fields) = schema.as_object_mut() else { return };
+        // Validators ignore the format of numbers.
+        let most = match fields.get("format").and_then(Value::as_str) {
+            Some("uint8") => Some(u64::from(u8::MAX)),
+            Some("uint32") => Some(u64::from(u32::MAX)),
+            Some("uint" | "uint64") => Some(MOST_EXACT),
+            _ => None,
+        };
+        if let Some(most) = most {
+            fields.entry("maximum").or_insert_with(|| most.into());
+        }
         if let Some(Value::Array(types)) = fields.get_mut("type") {
             types.retain(|name| name != "null");
             if let [only] = types.as_slice() {

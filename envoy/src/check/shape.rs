@@ -153,6 +153,9 @@ fn read(schema: &Value, error: &ValidationError<'_>, faults: &mut Vec<Fault>) {
                 fault(place, quoted(text), expected, Repair::Replace);
             }
         }
+        ValidationErrorKind::Maximum { limit } => {
+            fault(place, instance.to_string(), format!("a number up to {limit}"), Repair::Replace);
+        }
         ValidationErrorKind::AnyOf { context } | ValidationErrorKind::OneOfNotValid { context } => {
             // The author probably meant the branch that matched furthest.
             let depth = |branch: &&Vec<ValidationError<'static>>| {

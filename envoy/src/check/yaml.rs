@@ -200,7 +200,11 @@ impl<'t> Composer<'t> {
     }
 }
 
-/// Resolves an unquoted scalar. Numbers that JSON cannot represent stay text.
+/// Below it, a float has every whole number.
+const MOST_EXACT: f64 = 9_007_199_254_740_992.0;
+
+/// Resolves an unquoted scalar. A number with nothing but zeros after the point is whole: `60.0` and `1e+06` are `60` and `1000000`. Numbers
+/// that JSON cannot represent stay text.
 fn plain(text: &str) -> Value {
     match text {
         "" | "~" | "null" | "Null" | "NULL" => return Value::Null,
@@ -216,9 +220,11 @@ fn plain(text: &str) -> Value {
     if let Ok(number) = text.parse::<i64>() {
         return number.into();
     }
-    match text.parse::<f64>().ok().and_then(Number::from_f64) {
-        Some(number) => number.into(),
-        None => text.into(),
+    match text.parse::<f64>() {
+        // Tools that fill in templates write whole numbers this way.
+        Ok(number) if number.fract() == 0.0 && number.abs() < MOST_EXACT => (number as i64).into(),
+        Ok(number) => Number::from_f64(number).map_or_else(|| text.into(), Value::from),
+        Err(_) => text.into(),
     }
 }
 
