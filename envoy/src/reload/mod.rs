@@ -93,7 +93,7 @@ impl Prepared {
     pub fn new(mut checked: Checked, directory: &Path, options: &render::Options) -> Self {
         let version = discovery::short(&Sha256::digest(serde_json::to_vec(&checked.file).unwrap_or_default()));
         let bootstrap = discovery::bootstrap(&checked, directory, options);
-        let statics = Statics::of(&checked.file, render::vm_id(options), options.cgroup);
+        let statics = Statics::of(&checked.file, options);
         discovery::name_by_definition(&mut checked.file, options);
         let clusters = discovery::clusters(&checked.file, options);
         let longest = longest(&checked.gateway);

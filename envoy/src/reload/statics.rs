@@ -4,6 +4,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sluice_config::file::{File, Judge};
 
+use crate::render;
+
 /// The sections of a changed file that a running gateway does not apply, for messages.
 pub const RESTARTED: &str = "redis, cache.shared, tracing, metrics.otlp and metrics.key_label beside it, log.otlp, alerts, the addresses and credentials of judges, and memory, which need a restart";
 
@@ -35,18 +37,20 @@ pub struct Statics {
 }
 
 impl Statics {
-    /// The static parts of a file, for roles in a VM of this name; `cgroup` is whether a control group limits Envoy's memory.
-    pub fn of(file: &File, vm: String, cgroup: bool) -> Self {
+    /// The static parts of a file.
+    pub fn of(file: &File, options: &render::Options) -> Self {
+        // The native module exports metrics with the configuration in force.
+        let is_wasm = matches!(options.module, render::Module::Wasm(_));
         Self {
-            vm,
+            vm: render::vm_id(options),
             redis: written(&file.redis),
             shared_cache: file.cache.shared,
             tracing: written(&file.tracing),
             metrics_otlp: written(&file.metrics.otlp),
-            exported_key_label: file.metrics.key_label && file.metrics.otlp.is_some(),
+            exported_key_label: is_wasm && file.metrics.key_label && file.metrics.otlp.is_some(),
             alerts: written(&file.alerts),
             log: written(&file.log.otlp),
-            log_file_in_group: cgroup && file.log.file.is_some(),
+            log_file_in_group: options.cgroup && file.log.file.is_some(),
             judges: file.judges.iter().map(|(name, judge)| serde_json::json!([name, reached(judge)])).collect(),
             memory: written(&file.memory),
             aws: searches_for_aws(file),
@@ -100,11 +104,22 @@ mod tests {
 
     #[test]
     fn a_judges_address_needs_a_restart_and_its_settings_do_not() {
+        let options = render::Options {
+            base: "/".into(),
+            module: render::Module::Wasm("/sluice.wasm".into()),
+            secrets: "/".into(),
+            admin: "127.0.0.1:9901".parse().unwrap(),
+            access_log: None,
+            ca: "/ca.crt".into(),
+            proxy: None,
+            concurrency: None,
+            cgroup: false,
+        };
         let of = |fields: &str| {
             let judge = format!(r#"{{ "j": {{ "type": "openai_moderation", {fields} }} }}"#);
             let file =
                 format!(r#"{{ "providers": {{}}, "models": {{}}, "teams": {{}}, "keys": [], "judges": {judge} }}"#);
-            Statics::of(&serde_json::from_str(&file).unwrap(), String::new(), false)
+            Statics::of(&serde_json::from_str(&file).unwrap(), &options)
         };
         let before = of(r#""timeout": "1s""#);
         assert_eq!(before.differing(&of(r#""timeout": "2s", "thresholds": { "violence": 0.5 }"#)), [""; 0]);
