@@ -15,13 +15,17 @@ pub struct Launch {
     pub environment: Vec<(String, String)>,
 }
 
+/// Variables whose values several tests have in common.
+const COMMON: [&str; 2] = ["A_KEY", "SLUICE_CACHE_KEY"];
+
 impl Launch {
-    /// Whether the arguments and variables are the defaults, and do not affect how the processes start and end.
+    /// Whether other tests may have the same arguments and variables, and these do not affect how the processes start and end.
     pub fn is_shareable(&self) -> bool {
         let build = Build::under_test();
         let trap = build.trap_module();
         let of_the_module = |word: &String| word == build.option() || Path::new(word) == trap;
-        self.environment.is_empty() && self.arguments.iter().all(of_the_module)
+        let is_common = |(name, _): &(String, String)| COMMON.contains(&&**name);
+        self.environment.iter().all(is_common) && self.arguments.iter().all(of_the_module)
     }
 }
 

@@ -271,7 +271,7 @@ impl ChoiceState {
             self.reasoned = true;
             events.push(StreamEvent::Thinking { choice, text: reasoning.into_owned() });
         }
-        for block in said.thinking_blocks.take().unwrap_or_default() {
+        for block in said.blocks() {
             self.block(block, events);
         }
         said.content.pieces(&mut |sort, text| {

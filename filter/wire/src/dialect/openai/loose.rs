@@ -14,6 +14,8 @@ use crate::json;
 pub(in crate::dialect) use crate::lenient::{Count, Filled, Text};
 use crate::lenient::{lenient, maybe};
 
+use super::details;
+
 /// The maximum number of pieces in a content.
 const MOST_PIECES: usize = 1024;
 
@@ -83,7 +85,9 @@ pub(in crate::dialect) struct MessageIn<'a> {
     #[serde(borrow, default)]
     reasoning: Text<'a>,
     #[serde(borrow, default)]
-    pub thinking_blocks: Option<Few<Block<'a>, MOST_CALLS>>,
+    thinking_blocks: Option<Few<Block<'a>, MOST_CALLS>>,
+    #[serde(borrow, default)]
+    reasoning_details: Option<&'a RawValue>,
     #[serde(borrow, default)]
     tool_calls: Option<Few<Call<'a>, MOST_CALLS>>,
     /// A call in the older form, before there could be several.
@@ -96,6 +100,14 @@ impl<'a> MessageIn<'a> {
     pub fn reasoning(&mut self) -> Cow<'a, str> {
         let old = std::mem::take(&mut self.reasoning_content.0);
         if old.is_empty() { std::mem::take(&mut self.reasoning.0) } else { old }
+    }
+
+    /// Its reasoning with signatures.
+    pub fn blocks(&mut self) -> impl Iterator<Item = Block<'a>> + use<'a> {
+        let details = self.reasoning_details.take().and_then(|details| json::read(details.get()).ok());
+        let details: Few<&RawValue, MOST_CALLS> = details.unwrap_or_default();
+        let blocks = self.thinking_blocks.take().unwrap_or_default();
+        blocks.into_iter().chain(details.into_iter().filter_map(details::block))
     }
 
     /// Whether it has a piece of a call.

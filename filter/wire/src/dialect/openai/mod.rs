@@ -6,6 +6,7 @@ pub(in crate::dialect) mod body;
 pub(in crate::dialect) mod carried;
 pub(in crate::dialect) mod chunk_out;
 pub(in crate::dialect) mod chunks;
+pub(in crate::dialect) mod details;
 pub(in crate::dialect) mod error;
 pub(in crate::dialect) mod json;
 pub(in crate::dialect) mod loose;

@@ -8,9 +8,8 @@ use crate::conversation::Json;
 use crate::dialect::data_uri::Url;
 use crate::dialect::openai::body::{CallOut, ChoiceOut, ContentOut, ImageOut, MarkOut, Sampling, SchemaOut, ToolOut};
 use crate::dialect::openai::carried::Carried;
+use crate::dialect::openai::details::DetailOut;
 use crate::dialect::openai::request::Streaming;
-
-use super::out::Block;
 
 #[derive(Serialize)]
 pub(super) struct Body<'a> {
@@ -74,8 +73,10 @@ pub(super) struct MessageOut<'a> {
     pub refusal: Option<&'a str>,
     #[serde(skip_serializing_if = "String::is_empty")]
     pub reasoning_content: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub reasoning: String,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub thinking_blocks: Vec<Block<'a>>,
+    pub reasoning_details: Vec<DetailOut<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub tool_calls: Vec<CallOut<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -16,6 +16,7 @@ use serde_json::value::RawValue;
 use crate::conversation::{Part, signature};
 use crate::dialect::few::Few;
 use crate::dialect::fields::{Fields, drop_hint};
+use crate::dialect::openai::details::{self, Detail};
 use crate::json;
 use crate::lenient::{Text, maybe};
 
@@ -36,23 +37,6 @@ struct Extra<'a> {
 struct Google<'a> {
     #[serde(borrow, default)]
     thought_signature: Text<'a>,
-}
-
-/// One of `reasoning_details`.
-#[derive(Deserialize)]
-struct Detail<'a> {
-    #[serde(borrow, default)]
-    r#type: Text<'a>,
-    #[serde(borrow, default)]
-    format: Text<'a>,
-    #[serde(borrow, default)]
-    id: Text<'a>,
-    #[serde(borrow, default)]
-    text: Text<'a>,
-    #[serde(borrow, default)]
-    signature: Text<'a>,
-    #[serde(borrow, default)]
-    data: Text<'a>,
 }
 
 fn google(signature: &str, of_text: bool) -> Part {
@@ -115,11 +99,11 @@ impl Details {
     /// Reads one detail; returns whether it is usable.
     fn detail(&mut self, detail: Detail<'_>) -> bool {
         match (&*detail.format.0, &*detail.r#type.0) {
-            ("anthropic-claude-v1", "reasoning.text") if !detail.signature.is_empty() => {
+            (details::ANTHROPIC, "reasoning.text") if !detail.signature.is_empty() => {
                 let (text, signature) = (detail.text.0.into_owned(), Some(detail.signature.0.into_owned()));
                 self.thinking.push(Part::Thinking { text, signature });
             }
-            ("anthropic-claude-v1", "reasoning.encrypted") if !detail.data.is_empty() => {
+            (details::ANTHROPIC, "reasoning.encrypted") if !detail.data.is_empty() => {
                 self.thinking.push(Part::RedactedThinking { data: detail.data.0.into_owned() });
             }
             ("google-gemini-v1", "reasoning.encrypted") if !detail.data.is_empty() => {

@@ -28,9 +28,10 @@ pub(super) fn read(body: &[u8]) -> Result<Response, ApiError> {
 fn read_choice(seen: ChoiceIn<'_>, answer: &str, index: u32, guises: &mut Guises) -> Result<Choice, ApiError> {
     let mut said = seen.message.unwrap_or_default();
     let (reasoning, calls) = (said.reasoning(), said.calls());
-    let mut parts: Vec<Part> = said.thinking_blocks.take().unwrap_or_default().into_iter().map(block).collect();
-    if parts.is_empty() && !reasoning.is_empty() {
-        parts.push(Part::Thinking { text: reasoning.into_owned(), signature: None });
+    let mut parts: Vec<Part> = said.blocks().map(block).collect();
+    let has_text = parts.iter().any(|part| matches!(part, Part::Thinking { text, .. } if !text.is_empty()));
+    if !has_text && !reasoning.is_empty() {
+        parts.insert(0, Part::Thinking { text: reasoning.into_owned(), signature: None });
     }
     said.content.pieces(&mut |sort, text| {
         let text = text.into_owned();

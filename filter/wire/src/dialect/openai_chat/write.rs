@@ -17,6 +17,7 @@ use crate::dialect::openai::body::{
     CallOut, ChoiceOut, ContentOut, FunctionOut, ImageOut, MarkOut, Sampling, SchemaOut, ToolOut,
 };
 use crate::dialect::openai::carried::Carried;
+use crate::dialect::openai::details::DetailOut;
 use crate::dialect::openai::json;
 use crate::dialect::openai::reasoning::{Plan, Surface};
 use crate::dialect::openai::request::{self, Streaming};
@@ -25,7 +26,6 @@ use crate::error::ApiError;
 
 use super::Variation;
 use super::body::{Body, FileOut, FormatOut, MessageOut, PartOut, ReasoningOut, ThinkingOut};
-use super::out::Block;
 
 /// Writes `request` for `model`, the provider's name for the model.
 pub(super) fn write(request: &Request, model: &str, variation: &Variation) -> Result<WrittenRequest, ApiError> {
@@ -178,8 +178,14 @@ impl<'a> Writer<'a> {
                 Part::Thinking { text, signature: None } if self.thinks && message.role == Role::Assistant => {
                     out.reasoning_content.push_str(text);
                 }
+                Part::Thinking { text, signature: None } if self.extensions && message.role == Role::Assistant => {
+                    out.reasoning.push_str(text);
+                }
                 Part::Thinking { .. } | Part::RedactedThinking { .. } if message.role == Role::Assistant => {
-                    out.thinking_blocks.extend(self.extension(Block::of(part), "thinking_blocks"));
+                    match DetailOut::of(part).filter(|_| self.extensions) {
+                        Some(detail) => out.reasoning_details.push(detail),
+                        None => self.drop("thinking_blocks"),
+                    }
                 }
                 Part::Thinking { .. } | Part::RedactedThinking { .. } => return Err(("reasoning", Some(part))),
                 Part::Refusal { .. } if message.role != Role::Assistant => return Err(("a refusal", Some(part))),

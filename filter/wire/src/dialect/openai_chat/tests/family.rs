@@ -277,3 +277,50 @@ fn what_other_providers_answers_have_does_not_come_to_mistral_with_the_conversat
         assert_eq!(passed(variations::MISTRAL, &turn(refusal)), (without.clone(), dropped));
     }
 }
+
+#[test]
+fn openrouters_reasoning_comes_back_as_it_was() {
+    let thinking = |text: &str, signature: Option<&str>| Part::Thinking {
+        text: text.to_owned(),
+        signature: signature.map(str::to_owned),
+    };
+    let openai = r#"{"type":"reasoning.encrypted","id":"rs_1","format":"openai-responses-v1","data":"gA=#","index":1}"#;
+    let google = r#"{"type":"reasoning.encrypted","id":"c","format":"google-gemini-v1","data":"sig","index":0}"#;
+    let text = r#"{"type":"reasoning.text","text":"t","signature":"s","format":"anthropic-claude-v1"}"#;
+    let hidden = r#"{"type":"reasoning.encrypted","data":"d","format":"anthropic-claude-v1"}"#;
+    let plain = r#"{"type":"reasoning.summary","summary":"t","format":"openai-responses-v1","index":0}"#;
+    let [openais, googles] = [openai, google].map(|item| format!("openrouter#{item}"));
+    for (details, parts, returned) in [
+        (
+            format!("{text},{hidden}"),
+            vec![thinking("t", Some("s")), Part::RedactedThinking { data: "d".to_owned() }],
+            format!(r#""reasoning_details":[{text},{hidden}]"#),
+        ),
+        (
+            format!("{plain},{openai}"),
+            vec![thinking("t", None), thinking("", Some(&openais))],
+            format!(r#""reasoning":"t","reasoning_details":[{openai}]"#),
+        ),
+        (
+            google.to_owned(),
+            vec![thinking("t", None), thinking("", Some(&googles))],
+            format!(r#""reasoning":"t","reasoning_details":[{google}]"#),
+        ),
+        (plain.to_owned(), vec![thinking("t", None)], r#""reasoning":"t""#.to_owned()),
+    ] {
+        let choice = format!(r#"{{"message":{{"content":null,"reasoning":"t","reasoning_details":[{details}]}}}}"#);
+        let body = format!(r#"{{"id":"x","choices":[{choice}]}}"#);
+        assert_eq!(OPENAI_CHAT.read_response(body.as_bytes()).unwrap().choices[0].parts, parts);
+        let request = conversation(vec![say(Role::Assistant, parts)]);
+        let body = translated(variations::OPENROUTER, &request);
+        assert!(body.contains(&format!(r#""content":"",{returned}}}"#)), "{body}");
+        assert_eq!(write(&request, "p", &variations::OPENAI).unwrap().dropped, ["thinking_blocks"]);
+    }
+    // Another provider's signature, and one that a client has changed.
+    for foreign in ["gemini#sig", "openrouter#{"] {
+        let request = conversation(vec![say(Role::Assistant, vec![thinking("", Some(foreign))])]);
+        let dropped = write(&request, "p", &variations::OPENROUTER).unwrap().dropped;
+        assert!(!translated(variations::OPENROUTER, &request).contains("reasoning_details"));
+        assert_eq!(dropped, ["thinking_blocks"], "{foreign}");
+    }
+}

@@ -21,7 +21,7 @@ static CAN: Can = Can {
     documents: &["image/png", "application/pdf"],
     document_names: Word::Always(ID),
     turns: Turns::Free(&[Role::System, Role::Developer]),
-    thinks: Thinks::Signed { asked: ANY_TEXT, unsigned: true, answered: ANY_TEXT },
+    thinks: Thinks::Signed { asked: ID, unsigned: false, answered: ANY_TEXT },
     speech: Speech::Ordered(0),
     refusals: true,
     any_arguments: true,

@@ -111,7 +111,7 @@ fn openai_gets_no_extensions_and_each_is_named() {
     let full = concat!(
         r#"{"model":"p","messages":[{"role":"user","content":[{"type":"text","text":"a","#,
         r#""cache_control":{"type":"ephemeral"}}]},{"role":"assistant","content":"b","#,
-        r#""thinking_blocks":[{"type":"thinking","thinking":"t","signature":"s"}]}],"#,
+        r#""reasoning_details":[{"type":"reasoning.text","text":"t","signature":"s","format":"anthropic-claude-v1"}]}],"#,
         r#""top_k":5,"reasoning_effort":"none"}"#
     );
     let extended = variations::OPENROUTER;

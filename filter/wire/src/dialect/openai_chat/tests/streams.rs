@@ -189,6 +189,18 @@ fn quirks_of_compatible_servers_are_read() {
         (delta(r#"{"content":[{"type":"thinking","thinking":[{"type":"text","text":"t"}]}]}"#), vec![start(), think("t")]),
         (delta(r#"{"thinking_blocks":[{"type":"thinking","thinking":"t","signature":"s"}]}"#), vec![start(), think("t"), signature("s")]),
         (
+            delta(r#"{"reasoning":"t","reasoning_details":[{"type":"reasoning.text","text":"t","format":"anthropic-claude-v1"}]}"#)
+                + &delta(r#"{"reasoning_details":[{"type":"reasoning.text","signature":"s","format":"anthropic-claude-v1"}]}"#)
+                + &delta(r#"{"reasoning_details":[{"data":"d","format":"google-gemini-v1","id":"c"}, 1],"content":"a"}"#),
+            vec![
+                start(),
+                think("t"),
+                signature("s"),
+                signature(r#"openrouter#{"data":"d","format":"google-gemini-v1","id":"c"}"#),
+                say("a"),
+            ],
+        ),
+        (
             delta(r#"{"tool_calls":[{"id":"a","function":{"name":"f","arguments":"{}"}},{"id":"b","function":{"name":"g","arguments":{"x":1}}}]}"#),
             vec![start(), call(0, "a", "f"), arguments(0, "{}"), call(1, "b", "g"), arguments(1, "{\"x\":1}")],
         ),
