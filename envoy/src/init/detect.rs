@@ -55,7 +55,7 @@ pub const SERVICES: &[Service] = &[
     cloud("deepseek", &["DEEPSEEK_API_KEY"], "deepseek-chat", None, Some("deepseek-*")),
     cloud("xai", &["XAI_API_KEY"], "grok-4.5", None, Some("grok-*")),
     cloud("cohere", &["CO_API_KEY", "COHERE_API_KEY"], "command-a-03-2025", Some("embed-v4.0"), Some("command-*")),
-    cloud("perplexity", &["PERPLEXITY_API_KEY", "PPLX_API_KEY"], "sonar", None, Some("sonar*")),
+    cloud("perplexity", &["PERPLEXITY_API_KEY", "PPLX_API_KEY"], "perplexity/sonar", None, None),
     cloud("openrouter", &["OPENROUTER_API_KEY"], "openrouter/auto", None, None),
     cloud("together", &["TOGETHER_API_KEY"], "openai/gpt-oss-20b", None, None),
     cloud("fireworks", &["FIREWORKS_API_KEY"], "accounts/fireworks/models/gpt-oss-20b", None, None),

@@ -343,6 +343,13 @@ fn tokens(format: &str, object: &Value) -> Option<(Option<u64>, Option<u64>)> {
     };
     // xAI's output count excludes reasoning, which only the total includes.
     let more = usage["total_tokens"].as_u64().zip(sum(usage, input)).map(|(total, input)| total.saturating_sub(input));
-    let output = sum(usage, output).max(more.filter(|_| format == "openai_chat"));
-    usage.is_object().then(|| (sum(usage, input), output))
+    // Anthropic's totals exclude model calls for compaction and of the advisor.
+    let left_out = |names: &[&str]| -> u64 {
+        let all = usage["iterations"].as_array().into_iter().flatten();
+        let extra = all.filter(|one| matches!(one["type"].as_str(), Some("compaction" | "advisor_message")));
+        extra.filter_map(|one| sum(one, names)).sum()
+    };
+    let whole = |names: &[&str]| sum(usage, names).map(|count| count + left_out(names));
+    let output = whole(output).max(more.filter(|_| format == "openai_chat"));
+    usage.is_object().then(|| (whole(input), output))
 }

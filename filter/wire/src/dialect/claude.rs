@@ -21,6 +21,7 @@
 use serde::Serialize;
 
 use crate::conversation::{Reasoning, Request, ToolChoice};
+use crate::dialect::functions;
 use crate::error::ApiError;
 
 use super::bounds::Numbers;
@@ -256,14 +257,7 @@ pub struct Choice<'a> {
 
 /// Builds `tool_choice`, which also says whether parallel calls are allowed.
 pub fn choice(request: &Request) -> Result<Option<Choice<'_>>, ApiError> {
-    let (r#type, name) = match &request.tool_choice {
-        Some(ToolChoice::Required | ToolChoice::Named(_)) if request.tools.is_empty() => {
-            return Err(ApiError::invalid(
-                "tool_choice",
-                "'tool_choice' requires a tool call, but the request has no 'tools'. Add 'tools', or remove \
-                 'tool_choice'.",
-            ));
-        }
+    let (r#type, name) = match functions::choice(request)? {
         _ if request.tools.is_empty() => return Ok(None),
         None if request.parallel_tool_calls == Some(false) => ("auto", None),
         None => return Ok(None),

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error, SeqAccess, Visitor};
 
 /// At most `MOST` elements.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Few<T, const MOST: usize>(Vec<T>);
 
 impl<T, const MOST: usize> Deref for Few<T, MOST> {

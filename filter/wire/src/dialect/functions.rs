@@ -6,8 +6,21 @@ use std::borrow::Cow;
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
-use crate::conversation::Json;
+use crate::conversation::{Json, Request, ToolChoice};
+use crate::error::ApiError;
 use crate::json;
+
+/// The choice among the request's tools; `None` without tools, because providers reject a choice among none. A required call without tools is
+/// a 400.
+pub fn choice(request: &Request) -> Result<Option<&ToolChoice>, ApiError> {
+    match &request.tool_choice {
+        Some(ToolChoice::Required | ToolChoice::Named(_)) if request.tools.is_empty() => Err(ApiError::invalid(
+            "tool_choice",
+            "'tool_choice' requires a tool call, but the request has no 'tools'. Add 'tools', or remove 'tool_choice'.",
+        )),
+        choice => Ok(choice.as_ref().filter(|_| !request.tools.is_empty())),
+    }
+}
 
 /// A function's schema. Some providers require one even for a function without arguments.
 #[derive(Debug)]

@@ -19,7 +19,6 @@ const ANTHROPIC: Formats = &[&anthropic::PROVIDER, COUNT_TOKENS.provider];
 const GROQ: Formats = &[&servers::GROQ];
 const MISTRAL: Formats = &[&servers::MISTRAL, &openai_embeddings::PROVIDER];
 const DEEPSEEK: Formats = &[&servers::DEEPSEEK];
-const OLDER: Formats = &[&servers::OLDER];
 const OLDER_FULL: Formats = &[&servers::OLDER, &completions::PROVIDER, &openai_embeddings::PROVIDER];
 const OPENROUTER: Formats = &[&servers::OPENROUTER];
 const TEMPLATED: Formats = &[&servers::TEMPLATED, &completions::PROVIDER, &openai_embeddings::PROVIDER];
@@ -180,9 +179,9 @@ pub(super) static ROWS: &[Row] = &[
     },
     Row {
         name: "perplexity",
-        about: "Perplexity.",
-        url: Some("https://api.perplexity.ai"),
-        formats: OLDER,
+        about: "Perplexity's Agent API.",
+        url: Some("https://api.perplexity.ai/v1"),
+        formats: &[&responses::PROVIDER],
         prices: Some("perplexity"),
         ..COMPATIBLE
     },

@@ -183,3 +183,22 @@ fn calls_of_hosted_tools_are_counted_in_every_kind_of_answer() {
     assert_eq!(ask("0.05", MESSAGES, &message(tools), &[]).status, 429);
     assert_eq!(ask("0.051", MESSAGES, &message(tools), &[json(200, searched)]).status, 200);
 }
+
+#[test]
+fn model_calls_that_anthropic_leaves_out_of_its_totals_are_charged() {
+    let usage = concat!(
+        r#""usage":{"input_tokens":10,"output_tokens":90,"iterations":[{"type":"compaction","input_tokens":1000,"#,
+        r#""output_tokens":100},{"type":"message","input_tokens":10,"output_tokens":90}]}"#
+    );
+    let whole = format!(
+        r#"{{"type":"message","role":"assistant","model":"claude","content":[{{"type":"text","text":"ok"}}],"stop_reason":"end_turn",{usage}}}"#
+    );
+    assert_eq!(cost(&ask("1", MESSAGES, &message(""), &[json(200, &whole)])), 1_200);
+    let start = "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"model\":\"claude\",\"usage\":{\"input_tokens\":10,\"output_tokens\":1}}}\n\n";
+    let rest = format!(
+        "event: content_block_start\ndata: {{\"type\":\"content_block_start\",\"index\":0,\"content_block\":{{\"type\":\"text\",\"text\":\"ok\"}}}}\n\n\
+         event: message_delta\ndata: {{\"type\":\"message_delta\",\"delta\":{{\"stop_reason\":\"end_turn\"}},{usage}}}\n\n\
+         event: message_stop\ndata: {{\"type\":\"message_stop\"}}\n\n"
+    );
+    assert_eq!(cost(&ask("1", MESSAGES, &message(",\"stream\":true"), &[sse(&[start, &rest])])), 1_200);
+}

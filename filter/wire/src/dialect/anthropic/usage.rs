@@ -3,6 +3,7 @@
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::conversation::Usage;
+use crate::dialect::few::Few;
 use crate::extras::{Extras, Tier, Tool};
 use crate::lenient::{Text, Tokens, maybe, usage_in};
 
@@ -23,6 +24,29 @@ pub(super) struct UsageIn {
     /// The service tier that served the request.
     #[serde(deserialize_with = "text")]
     pub(super) service_tier: Option<String>,
+    iterations: Option<Few<Iteration, MOST_ITERATIONS>>,
+}
+
+/// The most model calls of one request that are read.
+const MOST_ITERATIONS: usize = 1024;
+
+/// A model call that served the request. The counters above include only those of the types `message` and `fallback_message`.
+/// Source: platform.claude.com, "Compaction" and "Advisor tool".
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(default)]
+struct Iteration {
+    #[serde(rename = "type", deserialize_with = "is_extra")]
+    is_extra: bool,
+    input_tokens: Tokens,
+    cache_creation_input_tokens: Tokens,
+    cache_read_input_tokens: Tokens,
+    output_tokens: Tokens,
+    #[serde(deserialize_with = "maybe")]
+    cache_creation: Option<CacheCreation>,
+}
+
+fn is_extra<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+    Text::deserialize(deserializer).map(|kind| matches!(&*kind.0, "compaction" | "advisor_message"))
 }
 
 /// Reads a string; any other value is `None`.
@@ -76,13 +100,23 @@ impl UsageIn {
         if newer.service_tier.is_some() {
             self.service_tier.clone_from(&newer.service_tier);
         }
+        if newer.iterations.is_some() {
+            self.iterations.clone_from(&newer.iterations);
+        }
+    }
+
+    /// The model calls that the counters leave out.
+    fn left_out(&self) -> impl Iterator<Item = &Iteration> {
+        self.iterations.iter().flat_map(|all| all.iter()).filter(|iteration| iteration.is_extra)
     }
 
     /// The billed extras besides tokens.
     pub(super) fn extras(&self) -> Extras {
+        let each = self.left_out().map(|iteration| iteration.cache_creation).chain([self.cache_creation]);
+        let hours = each.filter_map(|written| written?.ephemeral_1h_input_tokens.0);
         let mut extras = Extras {
             tier: self.service_tier.as_deref().and_then(Tier::read),
-            hour_writes: self.cache_creation.and_then(|written| written.ephemeral_1h_input_tokens.0),
+            hour_writes: hours.reduce(u64::saturating_add),
             ..Extras::default()
         };
         let searches = self.server_tool_use.and_then(|used| used.web_search_requests.0);
@@ -92,13 +126,17 @@ impl UsageIn {
 
     /// Converts to our inclusive counts.
     pub(super) fn inclusive(&self) -> Usage {
-        let cached = self.cache_read_input_tokens.0.unwrap_or(0);
-        let cache_write = self.cache_creation_input_tokens.0.unwrap_or(0);
+        let sum = |own: Tokens, of: fn(&Iteration) -> Tokens| {
+            self.left_out().fold(own.0.unwrap_or(0), |sum, one| sum.saturating_add(of(one).0.unwrap_or(0)))
+        };
+        let cached = sum(self.cache_read_input_tokens, |one| one.cache_read_input_tokens);
+        let cache_write = sum(self.cache_creation_input_tokens, |one| one.cache_creation_input_tokens);
+        let input = sum(self.input_tokens, |one| one.input_tokens);
         Usage {
-            input: self.input_tokens.0.unwrap_or(0).saturating_add(cached).saturating_add(cache_write),
+            input: input.saturating_add(cached).saturating_add(cache_write),
             cached,
             cache_write,
-            output: self.output_tokens.0.unwrap_or(0),
+            output: sum(self.output_tokens, |one| one.output_tokens),
             reasoning: self.output_tokens_details.and_then(|details| details.thinking_tokens.0).unwrap_or(0),
         }
     }

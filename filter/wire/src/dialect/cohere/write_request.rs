@@ -8,6 +8,7 @@ use crate::dialect::WrittenRequest;
 use crate::dialect::aliases;
 use crate::dialect::bounds::{self, Numbers};
 use crate::dialect::fields::drop_hint;
+use crate::dialect::functions;
 use crate::dialect::openai::body::{FunctionOut, ToolOut};
 use crate::dialect::openai::json;
 use crate::error::ApiError;
@@ -59,14 +60,7 @@ fn tools<'a>(
     dropped: &mut Vec<String>,
 ) -> Result<(Option<&'static str>, Vec<&'a Tool>), ApiError> {
     let mut tools: Vec<&Tool> = request.tools.iter().collect();
-    let word = match &request.tool_choice {
-        Some(ToolChoice::Required | ToolChoice::Named(_)) if tools.is_empty() => {
-            return Err(ApiError::invalid(
-                "tool_choice",
-                "'tool_choice' requires a tool call, but the request has no 'tools'. Add 'tools', or remove \
-                 'tool_choice'.",
-            ));
-        }
+    let word = match functions::choice(request)? {
         Some(ToolChoice::Named(name)) => {
             tools.retain(|tool| tool.name == *name);
             if tools.is_empty() {
@@ -75,8 +69,8 @@ fn tools<'a>(
             Some("REQUIRED")
         }
         Some(ToolChoice::Required) => Some("REQUIRED"),
-        Some(ToolChoice::None) if !tools.is_empty() => Some("NONE"),
-        Some(ToolChoice::None | ToolChoice::Auto) | None => None,
+        Some(ToolChoice::None) => Some("NONE"),
+        Some(ToolChoice::Auto) | None => None,
     };
     let strict = tools.iter().filter(|tool| tool.strict == Some(true)).count();
     if strict > 0 && strict < tools.len() {

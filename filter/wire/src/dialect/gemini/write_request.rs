@@ -12,6 +12,7 @@ use crate::conversation::{Json, OutputFormat, Request, Tool, ToolChoice};
 use crate::dialect::WrittenRequest;
 use crate::dialect::aliases;
 use crate::dialect::bounds::Numbers;
+use crate::dialect::functions;
 use crate::dialect::out;
 use crate::dialect::schema;
 use crate::error::ApiError;
@@ -179,14 +180,7 @@ fn tools<'a>(tools: &'a [Tool], dropped: &mut Vec<String>) -> Option<[ToolOut<'a
 /// The tool choice. Only `VALIDATED` and `ANY` guarantee arguments that match their schema.
 fn choice(request: &Request) -> Result<Option<ToolConfig<'_>>, ApiError> {
     let strict = request.tools.iter().any(|tool| tool.strict == Some(true));
-    let (mode, name) = match &request.tool_choice {
-        Some(ToolChoice::Required | ToolChoice::Named(_)) if request.tools.is_empty() => {
-            return Err(ApiError::invalid(
-                "tool_choice",
-                "'tool_choice' requires a tool call, but the request has no 'tools'. Add 'tools', or remove \
-                 'tool_choice'.",
-            ));
-        }
+    let (mode, name) = match functions::choice(request)? {
         _ if request.tools.is_empty() => return Ok(None),
         None if !strict => return Ok(None),
         None | Some(ToolChoice::Auto) if strict => ("VALIDATED", None),

@@ -134,12 +134,14 @@ pub fn request(can: &'static Can) -> Drawn<Request> {
     (said, shaped, decimals, numbers, words)
         .prop_map(|(said, shaped, decimals, numbers, words)| {
             let (model, messages, tools, tool_choice, parallel_tool_calls) = said;
+            // Without tools there is nothing to choose.
+            let has_tools = !tools.is_empty();
             (can.normal)(Request {
                 model,
                 messages,
                 tools,
-                tool_choice,
-                parallel_tool_calls,
+                tool_choice: tool_choice.filter(|_| has_tools),
+                parallel_tool_calls: parallel_tool_calls.filter(|_| has_tools),
                 output: shaped.0,
                 reasoning: shaped.1,
                 stream: shaped.2,
@@ -163,9 +165,6 @@ pub fn request(can: &'static Can) -> Drawn<Request> {
 
 /// The normal form for Claude: a tool choice requires tools, and thinking excludes other parameters.
 pub fn normal_for_claude(mut request: Request) -> Request {
-    if request.tools.is_empty() {
-        request.tool_choice = None;
-    }
     if request.tool_choice.as_ref().is_none_or(|choice| *choice == ToolChoice::None) {
         request.parallel_tool_calls = None;
     }

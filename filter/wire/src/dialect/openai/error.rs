@@ -208,6 +208,10 @@ fn classify(status: Option<u16>, code: &str, word: &str, message: &str) -> Error
             ErrorKind::RateLimit
         };
     }
+    // xAI's status for a rejected key is 400. At the front, because a message may repeat the prompt.
+    if message.starts_with("incorrect api key provided") {
+        return ErrorKind::Authentication;
+    }
     if matches!(status, None | Some(400 | 413 | 422)) && tells_of_context(&message) {
         return ErrorKind::ContextLength;
     }
@@ -229,6 +233,10 @@ fn tells_of_context(message: &str) -> bool {
         "input is too long",
         "reduce the length of",
         "exceeds the maximum number of tokens",
+        "maximum prompt length",
+        "maximum model length",
+        "model token limit",
+        "range of input length",
     ];
     TALES.iter().any(|tale| message.contains(tale))
 }
@@ -237,8 +245,11 @@ fn by_word(word: &str) -> Option<ErrorKind> {
     use ErrorKind::*;
     Some(match word {
         "context_length_exceeded" => ContextLength,
-        "content_filter" | "content_policy_violation" | "ResponsibleAIPolicyViolation" => ContentPolicy,
+        "content_filter" | "ResponsibleAIPolicyViolation" => ContentPolicy,
+        "bio_policy" | "cyber_policy" => ContentPolicy,
         "invalid_prompt" => InvalidRequest,
+        "failed_to_download_image" | "image_file_not_found" | "empty_image_file" => InvalidRequest,
+        "image_parse_error" | "image_file_too_large" | "unsupported_image_media_type" => InvalidRequest,
         "insufficient_quota" | "billing_hard_limit_reached" | "billing_not_active" | "billing_error" => {
             InsufficientQuota
         }
@@ -248,6 +259,9 @@ fn by_word(word: &str) -> Option<ErrorKind> {
         "model_not_found" | "not_found_error" | "NotFoundError" | "DeploymentNotFound" => NotFound,
         "overloaded" | "overloaded_error" | "server_is_overloaded" | "slow_down" | "service_unavailable" => Overloaded,
         "timeout" | "timeout_error" => Timeout,
+        _ if word.ends_with("_policy_violation") => ContentPolicy,
+        _ if word.starts_with("invalid_image") || word.starts_with("image_too_") => InvalidRequest,
+        "invalid_base64_image" => InvalidRequest,
         _ => return None,
     })
 }

@@ -13,6 +13,7 @@ use crate::dialect::at::{self, Misplaced};
 use crate::dialect::bounds::Numbers;
 use crate::dialect::data_uri::{Url, file_name};
 use crate::dialect::fields::drop_hint;
+use crate::dialect::functions;
 use crate::dialect::openai::body::{
     CallOut, ChoiceOut, ContentOut, FunctionOut, ImageOut, MarkOut, Sampling, SchemaOut, ToolOut,
 };
@@ -54,8 +55,8 @@ pub(super) fn write(request: &Request, model: &str, variation: &Variation) -> Re
     let body = Body {
         model,
         tools,
-        tool_choice: request.tool_choice.as_ref().map(|choice| ChoiceOut::of(choice, Surface::Chat)),
-        parallel_tool_calls: request.parallel_tool_calls,
+        tool_choice: functions::choice(request)?.map(|choice| ChoiceOut::of(choice, Surface::Chat)),
+        parallel_tool_calls: request.parallel_tool_calls.filter(|_| !request.tools.is_empty()),
         response_format: request.output.as_ref().map(|output| writer.format(output)),
         max_completion_tokens: plan.max_tokens,
         sampling: Sampling {

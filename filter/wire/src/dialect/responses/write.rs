@@ -12,6 +12,7 @@ use crate::dialect::at::{self, Misplaced};
 use crate::dialect::bounds::{self, Numbers};
 use crate::dialect::data_uri::{Url, file_name};
 use crate::dialect::fields::drop_hint;
+use crate::dialect::functions;
 use crate::dialect::openai::body::{ChoiceOut, ContentOut, Sampling, SchemaOut};
 use crate::dialect::openai::carried::Carried;
 use crate::dialect::openai::reasoning::{Plan, Surface};
@@ -50,8 +51,8 @@ pub(super) fn write(request: &Request, model: &str) -> Result<WrittenRequest, Ap
     let body = Body {
         model,
         tools,
-        tool_choice: request.tool_choice.as_ref().map(|choice| ChoiceOut::of(choice, Surface::Responses)),
-        parallel_tool_calls: request.parallel_tool_calls,
+        tool_choice: functions::choice(request)?.map(|choice| ChoiceOut::of(choice, Surface::Responses)),
+        parallel_tool_calls: request.parallel_tool_calls.filter(|_| !request.tools.is_empty()),
         text: (format.is_some() || carried.verbosity.is_some())
             .then_some(TextOut { format, verbosity: carried.verbosity }),
         max_output_tokens,

@@ -41,6 +41,12 @@ fn errors_are_read_from_any_shape() {
         (400, r#"{"error":{"message":"m","type":"invalid_request_error","param":"x"}}"#, InvalidRequest, "m"),
         (400, r#"{"error":{"message":"m","code":"context_length_exceeded"}}"#, ContextLength, "m"),
         (400, r#"{"error":{"message":"This model's maximum context length is 8"}}"#, ContextLength, ""),
+        (
+            400,
+            r#"{"code":"Client specified an invalid argument","error":"This model's maximum prompt length is 8 but the request contains 9 tokens."}"#,
+            ContextLength,
+            "",
+        ),
         (400, r#"{"object":"error","message":"reduce the length of the messages","code":400}"#, ContextLength, ""),
         (400, r#"{"error":{"message":"m","code":"content_filter","innererror":{}}}"#, ContentPolicy, "m"),
         (
@@ -82,6 +88,12 @@ fn a_provider_key_and_long_bodies_are_never_repeated() {
     let key = br#"{"error":{"message":"Incorrect API key provided: sk-abc***xyz","code":"invalid_api_key"}}"#;
     let error = OPENAI_CHAT.read_error(401, None, key);
     assert_eq!((error.kind, error.message.contains("sk-")), (ErrorKind::Authentication, false));
+    // xAI's answer to a rejected key.
+    let key = br#"{"code":"Client specified an invalid argument","error":"Incorrect API key provided: xa***9Z."}"#;
+    let error = OPENAI_CHAT.read_error(400, None, key);
+    assert_eq!((error.kind, error.message.contains("xa***")), (ErrorKind::Authentication, false));
+    let repeated = br#"{"error":"Invalid text: Incorrect API key provided"}"#;
+    assert_eq!(OPENAI_CHAT.read_error(400, None, repeated).kind, ErrorKind::InvalidRequest);
     assert!(!OPENAI_CHAT.read_error(401, None, b"bad key sk-1").message.contains("sk-"));
     let page = "page ".repeat(1000);
     assert!(OPENAI_CHAT.read_error(500, None, page.as_bytes()).message.len() < 100);

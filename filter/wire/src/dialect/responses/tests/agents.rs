@@ -310,3 +310,27 @@ mod properties {
         }
     }
 }
+
+/// Codex sends this to compact a conversation.
+#[test]
+fn a_choice_among_no_tools_is_not_sent() {
+    let body = |choice: &str| {
+        format!(
+            r#"{{"model":"m","stream":true,"store":false,"parallel_tool_calls":false,"tool_choice":{choice},"tools":[],"input":"Sum up."}}"#
+        )
+    };
+    let chat = OPENAI_CHAT.client;
+    let same =
+        r#"{"model":"m","parallel_tool_calls":false,"tool_choice":"auto","messages":[{"role":"user","content":"a"}]}"#;
+    let responses = translate::request(chat, RESPONSES.provider, same.as_bytes(), "gpt-5").unwrap();
+    let mut all = vec![responses];
+    for (provider, model) in PROVIDERS {
+        all.push(translate::request(RESPONSES.client, provider.provider, body("\"auto\"").as_bytes(), model).unwrap());
+        let required = translate::request(RESPONSES.client, provider.provider, body("\"required\"").as_bytes(), model);
+        assert_eq!(required.err().and_then(|error| error.param).as_deref(), Some("tool_choice"), "{provider:?}");
+    }
+    for written in all {
+        let written: Value = serde_json::from_slice(&written.body).unwrap();
+        assert!(written.get("tool_choice").is_none() && written.get("parallel_tool_calls").is_none(), "{written}");
+    }
+}

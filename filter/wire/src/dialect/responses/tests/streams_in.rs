@@ -87,6 +87,22 @@ fn failures_of_every_shape_end_the_stream() {
             r#"{"type":"response.failed","response":{"status":"failed","error":{"code":"server_error","message":"m"}}}"#,
             ErrorKind::Server,
         ),
+        (
+            r#"{"type":"response.failed","response":{"status":"failed","error":{"code":"bio_policy","message":"m"}}}"#,
+            ErrorKind::ContentPolicy,
+        ),
+        (
+            r#"{"type":"response.failed","response":{"error":{"code":"image_content_policy_violation","message":"m"}}}"#,
+            ErrorKind::ContentPolicy,
+        ),
+        (
+            r#"{"type":"response.failed","response":{"error":{"code":"failed_to_download_image","message":"m"}}}"#,
+            ErrorKind::InvalidRequest,
+        ),
+        (
+            r#"{"type":"response.failed","response":{"error":{"code":"image_too_large","message":"m"}}}"#,
+            ErrorKind::InvalidRequest,
+        ),
         (r#"{"type":"response.failed"}"#, ErrorKind::Server),
         (r#"{"error":{"message":"m","code":"insufficient_quota"}}"#, ErrorKind::InsufficientQuota),
     ];
