@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use serde_json::Value;
+use sluice_core::pipeline::redis_cache::SECRET;
 
 use crate::check::Checked;
 use crate::cli::Failure;
@@ -14,6 +15,9 @@ use crate::render::embed::istio::{self, Proxies};
 use crate::render::embed::workload::{self, Workload};
 use crate::render::embed::{Parts, Place, envoy_gateway, fragment};
 use crate::render::{Module, Options, block, bootstrap};
+
+/// The directory in a pod at which the gateway file's relative paths begin.
+const BASE: &str = "/etc/sluice";
 
 /// The configuration that `sluice render` writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -113,7 +117,7 @@ impl Embed {
     }
 
     /// The configuration. Removes the parts of the gateway file that it cannot have.
-    pub fn render(self, checked: &mut Checked, options: Options) -> Result<Written, Failure> {
+    pub fn render(self, checked: &mut Checked, mut options: Options) -> Result<Written, Failure> {
         self.fits()?;
         if self.is_envoy() {
             return Ok(Written { file: "envoy.yaml", text: bootstrap(checked, &options), notes: Vec::new() });
@@ -122,6 +126,12 @@ impl Embed {
             return self.workload(checked, options);
         }
         let mut notes = leave_out(checked);
+        if self.fragment.is_none() {
+            notes.extend(move_to_a_pod(checked, &mut options));
+        }
+        if checked.file.cache.shared {
+            notes.push(format!("Envoy needs the environment variable {SECRET}, or `cache.shared` does not work"));
+        }
         if !matches!(Proxy::of_environment(), Ok(None)) {
             notes.push("HTTPS_PROXY is ignored: this form has no tunnels through a proxy".to_owned());
         }
@@ -210,6 +220,7 @@ impl Embed {
             ));
         }
         workload::listen_everywhere(checked);
+        let files = move_to_a_pod(checked, &mut options);
         options.concurrency.get_or_insert(1);
         options.cgroup = options.access_log.is_none();
         let Self { namespace, image, module_image, closed_egress, .. } = self;
@@ -218,6 +229,7 @@ impl Embed {
             "the pods need the Secret sluice-secrets in the namespace {}, with the files that --out writes to secrets/",
             workload.namespace
         )];
+        notes.extend(files);
         let inside = checked.file.admin.as_ref().is_some_and(|admin| admin.listen.starts_with("127."));
         notes.extend(inside.then(|| {
             "admin.listen is a loopback address: reach it with `kubectl port-forward`, or set it to 0.0.0.0".to_owned()
@@ -274,6 +286,24 @@ fn leave_out(checked: &mut Checked) -> Vec<String> {
     let admin = file.admin.take().map(|_| "`admin` is left out: its listener needs an Envoy of the gateway's own");
     let tls = file.tls.take().map(|_| "`tls` is left out: clients connect to a listener that is not the gateway's");
     admin.into_iter().chain(tls).map(str::to_owned).collect()
+}
+
+/// Makes the gateway file's relative paths those of a pod, and names the files that it needs. Removes `log.file`: Envoy rejects a log that it
+/// cannot open.
+fn move_to_a_pod(checked: &mut Checked, options: &mut Options) -> Vec<String> {
+    options.base = BASE.into();
+    let file = &mut checked.file;
+    let log = file.log.file.take().filter(|_| options.access_log.is_none()).map(|_| {
+        "`log.file` is left out: the access log goes to standard output. --access-log names a path in the pod"
+            .to_owned()
+    });
+    let tls = [file.tls.as_ref(), file.admin.as_ref().and_then(|admin| admin.tls.as_ref())].into_iter().flatten();
+    let certificates = tls.filter_map(|tls| Some(&tls.sds.as_ref()?.file));
+    let aws = file.providers.values().map(|provider| &provider.aws).chain(file.judges.values().map(|judge| &judge.aws));
+    let tokens = aws.filter_map(|aws| Some(&aws.as_ref()?.web_identity.as_ref()?.token.file));
+    let relative = certificates.chain(tokens).filter(|path| Path::new(path).is_relative());
+    let needed = relative.map(|path| format!("the pods need the file {}", options.base.join(path).display()));
+    log.into_iter().chain(needed).collect()
 }
 
 fn host(text: &str) -> Result<String, String> {

@@ -72,6 +72,12 @@ fn patches<'d>(documents: &'d [Value], kind: &str) -> Vec<&'d Value> {
 }
 
 const GATEWAY: [&str; 6] = ["--target", "istio-gateway", "--host", "llm.example.com", "--gateway", "llm/edge"];
+const ELSEWHERE: [&[&str]; 4] = [
+    &GATEWAY,
+    &["--target", "istio"],
+    &["--target", "istio-sidecar"],
+    &["--target", "envoy-gateway", "--host", "llm.example.com"],
+];
 
 #[test]
 fn a_workload_runs_the_rendered_configuration_where_its_files_are_mounted() {
@@ -117,18 +123,66 @@ fn what_runs_elsewhere_trusts_the_authorities_of_its_image() {
     let gateway = Gateway::with("");
     let mine = gateway.0.path().join("openai.key");
     let named = [("SSL_CERT_FILE", mine.to_str().unwrap())];
-    let elsewhere = [
-        &GATEWAY[..],
-        &["--target", "istio"],
-        &["--target", "istio-sidecar"],
-        &["--target", "envoy-gateway", "--host", "llm.example.com"],
-    ];
-    for arguments in elsewhere {
+    for arguments in ELSEWHERE {
         let text = String::from_utf8(gateway.render(arguments, &named).stdout).unwrap();
         assert!(text.contains("/etc/ssl/certs/ca-certificates.crt") && !text.contains("openai.key"), "{text}");
     }
     let text = String::from_utf8(gateway.render(&[], &named).stdout).unwrap();
     assert!(text.contains(named[0].1), "{text}");
+}
+
+#[test]
+fn what_runs_elsewhere_has_no_path_of_this_machine() {
+    let gateway = Gateway::with(
+        r#"
+log: { file: access.log }
+tls: { sds: { file: tls/server.yaml, name: server } }
+judges:
+  bedrock:
+    { type: bedrock, guardrail: g, aws: { region: us-east-1, web_identity: { role_arn: "arn:aws:iam::1:role/g", token: { file: aws.token } } } }
+"#,
+    );
+    let here = gateway.0.path().to_str().unwrap();
+    for arguments in ELSEWHERE {
+        let output = gateway.render(arguments, &[]);
+        let (text, said) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+        assert!(output.status.success() && !text.contains(here), "{said}{text}");
+        assert!(!text.contains("access.log") && said.contains("`log.file` is left out"), "{said}{text}");
+        assert!(text.contains("/etc/sluice/aws.token") && said.contains("/etc/sluice/aws.token"), "{said}{text}");
+        let is_served = arguments.contains(&"istio");
+        for output in [&text, &said] {
+            assert_eq!(
+                output.contains("/etc/sluice/tls/server.yaml"),
+                is_served,
+                "only this Envoy has its own listener"
+            );
+        }
+        let (documents, said) = gateway.documents(&[arguments, &["--access-log", "/var/log/llm.json"]].concat());
+        assert!(json!(documents).to_string().contains("/var/log/llm.json") && !said.contains("log.file"), "{said}");
+    }
+    let (_, said) = Gateway::with("").documents(&["--target", "istio"]);
+    assert!(!said.contains("log.file") && !said.contains("aws.token"), "{said}");
+}
+
+#[test]
+fn envoy_gets_the_key_of_a_shared_cache_or_the_operator_is_told() {
+    let gateway = Gateway::with("redis: { url: \"http://redis.example.com\" }\ncache: { shared: true }\n");
+    let key =
+        json!({"name": "SLUICE_CACHE_KEY", "valueFrom": {"secretKeyRef": {"name": "sluice-cache", "key": "key"}}});
+    let search_path = json!({"name": "ENVOY_DYNAMIC_MODULES_SEARCH_PATH", "value": "/etc/sluice/module"});
+    for (filter, expected) in [("wasm", json!([key])), ("native", json!([search_path, key]))] {
+        let (documents, said) = gateway.documents(&["--target", "istio", "--filter", filter]);
+        let container = &of_kind(&documents, "Deployment")[0]["spec"]["template"]["spec"]["containers"][0];
+        assert_eq!(container["env"], expected);
+        assert!(said.contains("the Secret sluice-cache with the key `key`"), "{said}");
+    }
+    let others = ELSEWHERE.into_iter().filter(|arguments| !arguments.contains(&"istio"));
+    for arguments in others.chain([&["--fragment", "listener"][..]]) {
+        let (_, said) = gateway.documents(arguments);
+        assert!(said.contains("Envoy needs the environment variable SLUICE_CACHE_KEY"), "{said}");
+        let (_, said) = Gateway::with("").documents(arguments);
+        assert!(!said.contains("SLUICE_CACHE_KEY"), "{said}");
+    }
 }
 
 #[test]

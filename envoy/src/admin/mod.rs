@@ -146,13 +146,13 @@ Fields that you do not set keep their values.")]
 /// Operations on the cached responses of a running gateway.
 #[derive(Debug, Subcommand)]
 pub enum Cache {
-    /// Remove cached responses of one Envoy before they expire
+    /// Remove cached responses before they expire
     #[command(after_long_help = "Examples:
   sluice cache purge --team research
   sluice cache purge --team research --model chat    those of both
   sluice cache purge --all
 
-Each Envoy has its own cache: repeat the command with the --admin-url of each.")]
+Without `cache.shared`, each Envoy has its own cache: repeat the command with the --admin-url of each.")]
     Purge {
         #[command(flatten)]
         selection: Selection,

@@ -136,8 +136,7 @@ The access log goes to standard output, everything else to standard error.")]
 
 The first run writes envoy.yaml and the files that Envoy watches. Later runs replace these files in order, each after Envoy has
 applied the one before, so that requests continue without interruption. The command rejects a file with a mistake as a whole,
-and the active file stays active. A change of redis, tracing, metrics.otlp and metrics.key_label beside it,
-log.otlp, alerts, the address or credential of a judge, or memory needs a restart of Envoy and the option --offline.
+and the active file stays active. Some parts need a restart of Envoy and --offline: `sluice check` lists them.
 Exit code: 0 when the file is active, 1 when it is not.")]
     Apply(apply::Apply),
     /// Show how the gateway would handle a request, and why

@@ -23,7 +23,7 @@ use server::Server;
 /// The arguments.
 #[derive(Debug, Args)]
 pub struct Evaluate {
-    /// A file of pairs, one JSON object per line [default: 574 pairs that the command has with it]
+    /// A file of pairs, one JSON object per line [default: the 574 pairs that the command includes]
     #[arg(value_name = "PAIRS")]
     pairs: Option<PathBuf>,
     /// The base URL of an OpenAI-compatible API, such as https://api.openai.com/v1

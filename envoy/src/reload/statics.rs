@@ -7,7 +7,9 @@ use sluice_config::file::{File, Judge};
 use crate::render;
 
 /// The sections of a changed file that a running gateway does not apply, for messages.
-pub const RESTARTED: &str = "redis, cache.shared, tracing, metrics.otlp and metrics.key_label beside it, log.otlp, alerts, the addresses and credentials of judges, and memory, which need a restart";
+pub const RESTARTED: &str = "redis, cache.shared, tracing, metrics.otlp and metrics.key_label beside it, log.otlp, log.file under a \
+                             memory limit, alerts, the addresses and credentials of judges, memory, and the AWS credentials that Envoy \
+                             looks up by itself, which need a restart";
 
 /// The part of a gateway file that cannot change at runtime. It contains no secret.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -125,6 +127,29 @@ mod tests {
         assert_eq!(before.differing(&of(r#""timeout": "2s", "thresholds": { "violence": 0.5 }"#)), [""; 0]);
         for change in [r#""url": "https://api.example""#, r#""key": { "env": "K" }"#] {
             assert_eq!(before.differing(&of(change)), ["the addresses and credentials of judges"], "{change}");
+        }
+    }
+
+    #[test]
+    fn every_part_that_needs_a_restart_is_in_the_message_about_them() {
+        let changed = || Value::from(true);
+        let before = Statics { vm: "another".to_owned(), ..Statics::default() };
+        let after = Statics {
+            redis: changed(),
+            shared_cache: true,
+            tracing: changed(),
+            metrics_otlp: changed(),
+            exported_key_label: true,
+            alerts: changed(),
+            log: changed(),
+            log_file_in_group: true,
+            judges: vec![changed()],
+            memory: changed(),
+            aws: true,
+            vm: "sluice".to_owned(),
+        };
+        for name in before.differing(&after) {
+            assert!(RESTARTED.contains(name), "{name}");
         }
     }
 }

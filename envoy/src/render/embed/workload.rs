@@ -6,9 +6,10 @@ use std::path::Path;
 
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
+use sluice_core::pipeline::redis_cache::SECRET;
 
 use super::super::text::{fill, quote};
-use super::super::{Module, Options, SEARCH_PATH, bootstrap, quote_path};
+use super::super::{Module, Options, SEARCH_PATH, bootstrap, quote_path, section};
 use super::{Parts, Place};
 use crate::check::Checked;
 use crate::cli::Failure;
@@ -42,10 +43,16 @@ pub fn objects(checked: &Checked, workload: &Workload, options: &Options) -> Res
     let configuration = bootstrap(checked, options);
     let port = file.listen.parse::<SocketAddr>().map_or(8080, |address| address.port());
     let module = options.module.path().parent().unwrap_or(Path::new("/"));
-    let environment = match options.module {
+    let mut notes = Vec::new();
+    let mut environment = match options.module {
         Module::Wasm(_) => String::new(),
-        Module::Native(_) => format!("env: [{{ name: {SEARCH_PATH}, value: {} }}]\n", quote_path(module)),
+        Module::Native(_) => format!("- {{ name: {SEARCH_PATH}, value: {} }}\n", quote_path(module)),
     };
+    if file.cache.shared {
+        environment +=
+            &format!("- {{ name: {SECRET}, valueFrom: {{ secretKeyRef: {{ name: sluice-cache, key: key }} }} }}\n");
+        notes.push("`cache.shared`: the pods also need the Secret sluice-cache with the key `key`".to_owned());
+    }
     let (scheme, service_port) = if file.tls.is_some() { ("https", "443") } else { ("http", "80") };
     let probe = |path: &str| match &file.tls {
         // The kubelet has no certificate.
@@ -70,12 +77,11 @@ pub fn objects(checked: &Checked, workload: &Workload, options: &Options) -> Res
             ("image", &quote(&workload.image)),
             ("module_image", &quote(&workload.module_image)),
             ("concurrency", &options.concurrency.unwrap_or(1).to_string()),
-            ("environment", &environment),
+            ("environment", &section("env", &environment)),
             ("secrets", &quote_path(&options.secrets)),
             ("module_directory", &quote_path(module)),
         ],
     );
-    let mut notes = Vec::new();
     if workload.closed_egress {
         let parts = Parts::of(checked, &Place { host: "*".to_owned(), prefix: None }, options)?;
         let hosts = hosts(&parts.clusters);
