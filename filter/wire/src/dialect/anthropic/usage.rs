@@ -24,28 +24,18 @@ pub(super) struct UsageIn {
     /// The service tier that served the request.
     #[serde(deserialize_with = "text")]
     pub(super) service_tier: Option<String>,
-    iterations: Option<Few<Iteration, MOST_ITERATIONS>>,
+    /// The model calls that served the request. The counters include only those of the types `message` and `fallback_message`.
+    /// Source: platform.claude.com, "Compaction" and "Advisor tool".
+    iterations: Option<Few<Self, MOST_ITERATIONS>>,
+    /// Whether this is one of the others.
+    #[serde(rename = "type", deserialize_with = "is_left_out")]
+    is_left_out: bool,
 }
 
 /// The most model calls of one request that are read.
 const MOST_ITERATIONS: usize = 1024;
 
-/// A model call that served the request. The counters above include only those of the types `message` and `fallback_message`.
-/// Source: platform.claude.com, "Compaction" and "Advisor tool".
-#[derive(Debug, Clone, Copy, Default, Deserialize)]
-#[serde(default)]
-struct Iteration {
-    #[serde(rename = "type", deserialize_with = "is_extra")]
-    is_extra: bool,
-    input_tokens: Tokens,
-    cache_creation_input_tokens: Tokens,
-    cache_read_input_tokens: Tokens,
-    output_tokens: Tokens,
-    #[serde(deserialize_with = "maybe")]
-    cache_creation: Option<CacheCreation>,
-}
-
-fn is_extra<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+fn is_left_out<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
     Text::deserialize(deserializer).map(|kind| matches!(&*kind.0, "compaction" | "advisor_message"))
 }
 
@@ -105,15 +95,15 @@ impl UsageIn {
         }
     }
 
-    /// The model calls that the counters leave out.
-    fn left_out(&self) -> impl Iterator<Item = &Iteration> {
-        self.iterations.iter().flat_map(|all| all.iter()).filter(|iteration| iteration.is_extra)
+    /// This one, and the model calls that its counters leave out.
+    fn all(&self) -> impl Iterator<Item = &Self> {
+        let iterations = self.iterations.iter().flat_map(|all| all.iter());
+        std::iter::once(self).chain(iterations.filter(|one| one.is_left_out))
     }
 
     /// The billed extras besides tokens.
     pub(super) fn extras(&self) -> Extras {
-        let each = self.left_out().map(|iteration| iteration.cache_creation).chain([self.cache_creation]);
-        let hours = each.filter_map(|written| written?.ephemeral_1h_input_tokens.0);
+        let hours = self.all().filter_map(|one| one.cache_creation?.ephemeral_1h_input_tokens.0);
         let mut extras = Extras {
             tier: self.service_tier.as_deref().and_then(Tier::read),
             hour_writes: hours.reduce(u64::saturating_add),
@@ -126,19 +116,17 @@ impl UsageIn {
 
     /// Converts to our inclusive counts.
     pub(super) fn inclusive(&self) -> Usage {
-        let sum = |own: Tokens, of: fn(&Iteration) -> Tokens| {
-            self.left_out().fold(own.0.unwrap_or(0), |sum, one| sum.saturating_add(of(one).0.unwrap_or(0)))
-        };
-        let cached = sum(self.cache_read_input_tokens, |one| one.cache_read_input_tokens);
-        let cache_write = sum(self.cache_creation_input_tokens, |one| one.cache_creation_input_tokens);
-        let input = sum(self.input_tokens, |one| one.input_tokens);
-        Usage {
-            input: input.saturating_add(cached).saturating_add(cache_write),
-            cached,
-            cache_write,
-            output: sum(self.output_tokens, |one| one.output_tokens),
-            reasoning: self.output_tokens_details.and_then(|details| details.thinking_tokens.0).unwrap_or(0),
+        let mut sum = Usage::default();
+        for one in self.all() {
+            let add = |sum: &mut u64, count: Tokens| *sum = sum.saturating_add(count.0.unwrap_or(0));
+            let inputs = [one.input_tokens, one.cache_read_input_tokens, one.cache_creation_input_tokens];
+            inputs.into_iter().for_each(|count| add(&mut sum.input, count));
+            add(&mut sum.cached, one.cache_read_input_tokens);
+            add(&mut sum.cache_write, one.cache_creation_input_tokens);
+            add(&mut sum.output, one.output_tokens);
+            add(&mut sum.reasoning, one.output_tokens_details.unwrap_or_default().thinking_tokens);
         }
+        sum
     }
 }
 

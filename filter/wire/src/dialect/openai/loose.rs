@@ -22,6 +22,9 @@ const MOST_PIECES: usize = 1024;
 /// The maximum number of calls, or reasoning blocks, in a message.
 pub(in crate::dialect) const MOST_CALLS: usize = 1024;
 
+/// The maximum number of reasoning details in a message.
+pub(in crate::dialect) const MOST_DETAILS: usize = 4096;
+
 /// Content: a text, or an array of parts. Parts without text are skipped.
 #[derive(Debug, Default)]
 pub(in crate::dialect) enum Content<'a> {
@@ -105,7 +108,7 @@ impl<'a> MessageIn<'a> {
     /// Its reasoning with signatures.
     pub fn blocks(&mut self) -> impl Iterator<Item = Block<'a>> + use<'a> {
         let details = self.reasoning_details.take().and_then(|details| json::read(details.get()).ok());
-        let details: Few<&RawValue, MOST_CALLS> = details.unwrap_or_default();
+        let details: Few<&RawValue, MOST_DETAILS> = details.unwrap_or_default();
         let blocks = self.thinking_blocks.take().unwrap_or_default();
         blocks.into_iter().chain(details.into_iter().filter_map(details::block))
     }

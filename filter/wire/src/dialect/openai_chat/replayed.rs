@@ -17,15 +17,13 @@ use crate::conversation::{Part, signature};
 use crate::dialect::few::Few;
 use crate::dialect::fields::{Fields, drop_hint};
 use crate::dialect::openai::details::{self, Detail};
+use crate::dialect::openai::loose::MOST_DETAILS;
 use crate::json;
 use crate::lenient::{Text, maybe};
 
 /// The owner of Google's signatures, and the prefix of a signature for a text, as the conversation has them.
 const GOOGLE: &str = "gemini";
 const OF_TEXT: &str = "text:";
-
-/// The maximum number of details read per message.
-const MOST: usize = 1024;
 
 #[derive(Deserialize)]
 struct Extra<'a> {
@@ -82,10 +80,10 @@ impl Details {
     pub fn take(fields: &mut Fields<'_>, dropped: &mut Vec<String>) -> Self {
         let mut read = Self::default();
         let Some(raw) = fields.take_raw("reasoning_details") else { return read };
-        let details: Option<Few<Detail<'_>, MOST>> = json::read(raw.get()).ok();
+        let details: Option<Few<&RawValue, MOST_DETAILS>> = json::read(raw.get()).ok();
         let mut used = true;
         for detail in details.into_iter().flatten() {
-            used &= read.detail(detail);
+            used &= json::read(detail.get()).is_ok_and(|detail| read.detail(detail));
         }
         name_unless(
             used && !(read.thinking.is_empty() && read.calls.is_empty()),
