@@ -12,7 +12,7 @@ use crate::limits::{Rule, Unit};
 use crate::store::{CounterSnapshot, LimitExceeded, LimitWindow};
 
 use super::headers::Standings;
-use super::plan::{Candidate, Part, Plan};
+use super::plan::{Part, Plan};
 
 /// The rejection of a request that exceeds a limit.
 #[derive(Debug, Clone, PartialEq)]
@@ -31,21 +31,10 @@ pub const NO_RETRY: (&str, &str) = ("x-should-retry", "false");
 const PLACE_WAIT: Duration = Duration::from_secs(1);
 
 impl Plan {
-    /// The rejection. Reports the limit that stopped the first candidate; if that was a budget with a fallback model, the limit that
-    /// stopped the fallback model.
+    /// The rejection. Reports the limit that stopped the first of the current candidates.
     pub fn refuse(&self, all_exceeded: &[LimitExceeded]) -> LimitRefusal {
-        let mut decisive: Option<(&LimitExceeded, &Part, &Candidate)> = None;
-        for (exceeded, candidate) in all_exceeded.iter().zip(&self.candidates) {
-            let Some(part) = candidate.parts.get(exceeded.debit) else { continue };
-            let turns_here = |part: &Part| {
-                candidate.instead_of.is_some() && part.rule.then_model.as_deref() == Some(&*candidate.model.name)
-            };
-            if decisive.is_none_or(|(_, before, _)| turns_here(before)) {
-                decisive = Some((exceeded, part, candidate));
-            }
-        }
         // A store that rejects without a reason violates its contract; the client can only retry.
-        let Some((exceeded, part, candidate)) = decisive else {
+        let Some((exceeded, part, candidate)) = self.stopped(all_exceeded).next() else {
             let error = limited("Rate limit reached.".to_owned(), Some(PLACE_WAIT));
             return LimitRefusal { error, headers: Vec::new(), limit: None };
         };

@@ -34,7 +34,11 @@ impl Till {
 
     /// The same with more fields of the gateway file.
     fn with(key: &str, more: &str) -> Self {
-        let file = format!(
+        Self::of(&Self::file(key, more))
+    }
+
+    fn file(key: &str, more: &str) -> String {
+        format!(
             r#"{{"providers":{{"oai":{{"kind":"openai"}},"other":{{"kind":"openai"}}}},
                 "models":{{"a":{{"targets":[{{"provider":"other","model":"gpt"}}]}},
                           "chat":{{"targets":[{{"provider":"oai","model":"gpt"}}]}},
@@ -46,7 +50,10 @@ impl Till {
                         {{"id":"other","team":"t","sha256":"{}","endpoints":["/v1/*"]}}]{more}}}"#,
             sha256(SECRET),
             sha256(OTHER)
-        );
+        )
+    }
+
+    fn of(file: &str) -> Self {
         let config = sluice_config::from_json(file.as_bytes()).unwrap_or_else(|diagnostics| panic!("{diagnostics:?}"));
         Self { worker: Rc::new(Worker::new(Rc::new(config), [7; 16])), shared: Rc::default() }
     }
@@ -157,6 +164,23 @@ fn results_settle_a_batch_whose_provider_tells_no_usage() {
     assert_eq!((seen.body, till.used()), (results.clone(), [24, 20]));
     fetch(200, whole(&results));
     assert_eq!(till.used(), [24, 20], "once");
+}
+
+#[test]
+fn stored_objects_never_go_to_another_model() {
+    let team = r#""teams":{"t":{"budget":{"total":0.000001,"then_model":"a"}}}"#;
+    let file =
+        Till::file(ALL, r#","budgets":[{"match":{"provider":"oai"},"budget":{"total":0.000001,"then_model":"a"}}]"#)
+            .replacen(r#""oai":{"kind":"openai"}"#, r#""oai":{"kind":"openai","limits":{"requests_per_minute":1}}"#, 1)
+            .replacen(r#""teams":{"t":{"budget":{"total":1}}}"#, team, 1);
+    let till = Till::of(&file);
+    assert_eq!(till.upload(&[line("gpt", 100)], "batch").status, 200);
+    assert_eq!(code(&till.upload(&[line("gpt", 100)], "batch")), "rate_limit_exceeded");
+    let till =
+        Till::of(&file.replacen(r#""limits":{"requests_per_minute":1}"#, r#""limits":{"requests_per_minute":9}"#, 1));
+    till.upload(&[line("gpt", 100)], "batch");
+    let seen = till.create(created());
+    assert_eq!((seen.status, &*code(&seen), seen.received.len()), (429, "insufficient_quota", 0), "{}", seen.body);
 }
 
 #[test]

@@ -78,15 +78,20 @@ fn when_a_budget_led_to_another_model_what_stood_against_that_one_is_said() {
         r#""limits":[{"match":{"model":"dear"},"limits":{"requests_per_minute":1}}]"#,
         r#""budget":{"daily":1,"then_model":"dear"}"#,
     );
-    let plan = fixture.plan("chat").unwrap();
-    let exceeded = |candidate: usize, unit: &str, used| {
+    let mut plan = fixture.plan("chat").unwrap();
+    let exceeded = |plan: &Plan, candidate: usize, unit: &str, used| {
         let fits =
             |part: &Part| part.debit.counter.name.ends_with(unit) && !part.debit.counter.name.starts_with("provider");
         let debit = plan.candidates[candidate].parts.iter().position(fits).unwrap();
         LimitExceeded { debit, snapshot: reading(used), retry_after: Some(Duration::from_secs(9)) }
     };
-    let money = |candidate| exceeded(candidate, "/usd/day", 1_000_000);
-    let refusal = plan.refuse(&[money(0), money(1), exceeded(2, "model=dear/requests/minute", 1)]);
+    let money = [0, 1].map(|candidate| exceeded(&plan, candidate, "/usd/day", 1_000_000));
+    assert_eq!(plan.reserve_request("r".into(), LEASE).unwrap().alternatives.len(), 2);
+    assert!(plan.turn(&money));
+    assert_eq!(plan.reserve_request("r".into(), LEASE).unwrap().alternatives.len(), 1);
+    let limit = [exceeded(&plan, 2, "model=dear/requests/minute", 1)];
+    assert!(!plan.turn(&limit), "there is no third model");
+    let refusal = plan.refuse(&limit);
     assert_eq!(refusal.error.code.as_deref(), Some("rate_limit_exceeded"));
     assert!(refusal.error.message.starts_with("Rate limit reached for dear by model dear on requests per min (RPM): "));
 }
