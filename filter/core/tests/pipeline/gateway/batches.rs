@@ -3,7 +3,10 @@
 use std::rc::Rc;
 
 use serde_json::json;
+use sluice_core::batch::records;
+use sluice_core::callout::Called;
 use sluice_core::pipeline::worker::Worker;
+use sluice_core::store::embedded::{ShardId, replication};
 use sluice_core::store::{Counter, LimitWindow, embedded};
 use sluice_wire::time::Time;
 
@@ -164,6 +167,28 @@ fn results_settle_a_batch_whose_provider_tells_no_usage() {
     assert_eq!((seen.body, till.used()), (results.clone(), [24, 20]));
     fetch(200, whole(&results));
     assert_eq!(till.used(), [24, 20], "once");
+}
+
+/// After every time of the fake clock.
+const LATER: Time = Time(1_900_000_000_000_000_000);
+
+#[test]
+fn in_relaxed_mode_an_envoy_that_has_counted_nothing_gives_back_the_estimate_too() {
+    const RELAXED: &str = r#","redis":{"url":"http://127.0.0.1:7379","mode":"relaxed"}"#;
+    let (one, other) = (Till::with(ALL, RELAXED), Till::with(ALL, RELAXED));
+    one.upload(&[line("gpt", 100)], "batch");
+    assert_eq!(one.create(created()).status, 200);
+    let [estimate, _] = one.used();
+    let note = records::cache_state(&*one.shared, &records::batch("batch_1")).unwrap().text();
+    let note = Called { status: Some(200), body: json!({ "GET": note }).to_string().into_bytes() };
+    let body = r#"{"id":"batch_1","status":"completed","usage":{"input_tokens":20,"output_tokens":30}}"#;
+    let envoy = Envoy::with(other.worker.clone(), other.shared.clone()).redis([note]);
+    envoy.send("GET", "/v1/batches/batch_1", &[("api-key", SECRET.as_bytes())], b"", &[answer(200, body)]);
+    let told = String::from_utf8(other.worker.tick(LATER).unwrap().body).unwrap();
+    assert!(told.contains(&format!("/T/0/-{}/", estimate - 80)), "{told}");
+    let batch = replication::collect(&*other.shared, ShardId::of("t"), true, [1; 16], LATER).unwrap();
+    let delta = batch.and_then(|batch| batch.deltas.into_iter().find(|d| &*d.counter.name == "team=t/usd/total"));
+    assert_eq!(delta.map_or(0, |delta| delta.amount), 0);
 }
 
 #[test]
