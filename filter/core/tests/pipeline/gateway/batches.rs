@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use serde_json::json;
-use sluice_core::batch::records;
+use sluice_core::batch::records::{self, BatchRecord};
 use sluice_core::callout::Called;
 use sluice_core::pipeline::worker::Worker;
 use sluice_core::store::embedded::{ShardId, replication};
@@ -167,6 +167,72 @@ fn results_settle_a_batch_whose_provider_tells_no_usage() {
     assert_eq!((seen.body, till.used()), (results.clone(), [24, 20]));
     fetch(200, whole(&results));
     assert_eq!(till.used(), [24, 20], "once");
+    forget_all_but(&till, "file-2");
+    fetch(200, whole(&results));
+    assert_eq!(till.used(), [24, 20], "once, also when much came since");
+    till.stream_activity("completed", r#","output_file_id":"file-2""#);
+    fetch(200, whole(&results));
+    assert_eq!(till.used(), [24, 20]);
+}
+
+/// Stores so many other entries that only this results file's entry is left of all before.
+fn forget_all_but(till: &Till, file: &str) {
+    let known = records::cache_state(&*till.shared, &records::results(file)).unwrap();
+    for number in 0..4_000 {
+        records::keep(&*till.shared, &records::file(&format!("file-x{number}")), &BatchRecord::Settled);
+    }
+    records::keep(&*till.shared, &records::results(file), &known);
+}
+
+#[test]
+fn results_do_not_settle_a_batch_again_whose_usage_was_told_later() {
+    let (till, _) = with_batch();
+    till.stream_activity("completed", r#","output_file_id":"file-2""#);
+    till.stream_activity("completed", r#","output_file_id":"file-2","usage":{"input_tokens":20,"output_tokens":30}"#);
+    assert_eq!(till.used(), [80, 50]);
+    forget_all_but(&till, "file-2");
+    let body =
+        json!({"object": "chat.completion", "choices": [], "usage": {"prompt_tokens": 8, "completion_tokens": 2}});
+    let result = json!({"custom_id": "1", "response": {"status_code": 200, "body": body}, "error": null}).to_string();
+    let script = Script::Answer(200, vec![], vec![result.into_bytes()]);
+    till.send("GET", "/v1/files/file-2/content", "", "", &[script]);
+    assert_eq!(till.used(), [80, 50]);
+}
+
+#[test]
+fn a_status_that_arrives_late_does_not_open_what_is_settled() {
+    let (till, _) = with_batch();
+    let status = r#"{"id":"batch_1","object":"batch","status":"completed","output_file_id":"file-2"}"#;
+    till.send("GET", "/v1/batches/batch_1", "", "", &[answer(200, status)]);
+    let open = records::cache_state(&*till.shared, &records::results("file-2")).unwrap();
+    till.stream_activity("completed", r#","output_file_id":"file-2","usage":{"input_tokens":20,"output_tokens":30}"#);
+    for name in [records::batch("batch_1"), records::results("file-2")] {
+        records::keep(&*till.shared, &name, &open);
+        assert_eq!(records::cache_state(&*till.shared, &name), Some(BatchRecord::Settled), "{name}");
+    }
+}
+
+#[test]
+fn redis_is_told_that_a_batch_and_its_results_are_settled() {
+    let till = Till::with(ALL, r#","redis":{"url":"http://127.0.0.1:7379","when_down":"deny"}"#);
+    let record = || {
+        let (till, _) = with_batch();
+        till.stream_activity("completed", r#","output_file_id":"file-2""#);
+        records::cache_state(&*till.shared, &records::results("file-2")).unwrap().text()
+    };
+    let granted = Called { status: Some(200), body: br#"{"EVALSHA":"G 0 0 0 0 0 0 0 0 0"}"#.to_vec() };
+    let note = Called { status: Some(200), body: json!({"GET": record()}).to_string().into_bytes() };
+    let body =
+        json!({"object": "chat.completion", "choices": [], "usage": {"prompt_tokens": 8, "completion_tokens": 2}});
+    let result = json!({"custom_id": "1", "response": {"status_code": 200, "body": body}, "error": null}).to_string();
+    let script = Script::Answer(200, vec![], vec![result.into_bytes()]);
+    let envoy = Envoy::with(till.worker.clone(), till.shared.clone()).redis([note, granted]);
+    let headers = [("api-key", SECRET.as_bytes())];
+    assert_eq!(envoy.send("GET", "/v1/files/file-2/content", &headers, b"", &[script]).status, 200);
+    let told = String::from_utf8(till.worker.tick(LATER).unwrap().body).unwrap();
+    for name in ["n:batch:batch_1", "n:results:file-2"] {
+        assert!(told.contains(name), "{name}: {told}");
+    }
 }
 
 /// After every time of the fake clock.
