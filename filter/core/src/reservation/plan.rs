@@ -194,7 +194,9 @@ impl Plan {
 
     /// The debits of each of the current candidates.
     pub fn alternatives(&self) -> Vec<Vec<Debit>> {
-        let debits = |candidate: &Candidate| candidate.parts.iter().map(|part| part.debit.clone()).collect();
+        // Who takes nothing exceeds no limit, not even one that others have exceeded.
+        let debit = |Part { debit, .. }: &Part| Debit { hard: debit.hard && debit.amount > 0, ..debit.clone() };
+        let debits = |candidate: &Candidate| candidate.parts.iter().map(debit).collect();
         self.current().iter().map(debits).collect()
     }
 

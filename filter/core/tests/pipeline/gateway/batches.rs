@@ -258,6 +258,20 @@ fn in_relaxed_mode_an_envoy_that_has_counted_nothing_gives_back_the_estimate_too
 }
 
 #[test]
+fn a_batch_is_settled_although_its_budget_is_overspent() {
+    let (till, _) = with_batch();
+    let ask = r#"{"model":"chat","max_tokens":5,"messages":[{"role":"user","content":"hi"}]}"#;
+    let long = r#"{"choices":[{"index":0,"message":{"role":"assistant","content":"ok"},"finish_reason":"stop"}],
+        "usage":{"prompt_tokens":10,"completion_tokens":300000}}"#;
+    till.send("POST", "/v1/chat/completions", "application/json", ask, &[answer(200, long)]);
+    let seen = till.send("POST", "/v1/chat/completions", "application/json", ask, &[]);
+    assert_eq!((seen.status, &*code(&seen)), (429, "insufficient_quota"));
+    assert_eq!(code(&till.create(created())), "insufficient_quota");
+    let seen = till.stream_activity("completed", r#","usage":{"input_tokens":20,"output_tokens":30}"#);
+    assert_eq!((seen.status, till.used()[0]), (200, 1_200_020 + 80), "{}", seen.body);
+}
+
+#[test]
 fn stored_objects_never_go_to_another_model() {
     let team = r#""teams":{"t":{"budget":{"total":0.000001,"then_model":"a"}}}"#;
     let file =
