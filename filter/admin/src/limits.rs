@@ -159,7 +159,7 @@ fn answer(about: &About, rules: Vec<Rc<Rule>>, context: &mut AdminContext) -> St
         let read = embedded::read(context.shared, &counters, context.now);
         return show(read.map_err(|Unavailable(why)| AdminError::unavailable(&why))?);
     };
-    Ok(Next::ask(read::command(&redis.prefix, &counters), move |reply, _| {
+    Ok(Next::ask(read::command(&redis.prefix, redis.mode, &counters), move |reply, _| {
         show(read::snapshots(&counters, &reply).map_err(|_| records::senseless(&reply))?)
     }))
 }

@@ -42,14 +42,18 @@ impl TryFrom<&file::Price> for Price {
         let plain = Rates { input, cached_input, cache_write, cache_write_1h, output, reasoning };
         let mut tier = |field, tier: Option<file::TierPrice>| {
             let tier = tier?;
+            let input = or(field, tier.input, plain.input);
+            let cached_input = written.cached_input.map_or(input, |_| plain.cached_input);
+            let cache_write = written.cache_write.map_or(input, |_| plain.cache_write);
             let output = or(field, tier.output, plain.output);
+            let cache_write = or(field, tier.cache_write, cache_write);
             Some(Rates {
-                input: or(field, tier.input, plain.input),
-                cached_input: or(field, tier.cached_input, plain.cached_input),
-                cache_write: or(field, tier.cache_write, plain.cache_write),
+                input,
+                cached_input: or(field, tier.cached_input, cached_input),
+                cache_write,
+                cache_write_1h: written.cache_write_1h.map_or(cache_write, |_| plain.cache_write_1h),
                 output,
-                reasoning: if written.reasoning.is_some() { plain.reasoning } else { output },
-                ..plain
+                reasoning: written.reasoning.map_or(output, |_| plain.reasoning),
             })
         };
         let tiers = written.service_tiers;

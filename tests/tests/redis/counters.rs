@@ -138,6 +138,16 @@ async fn a_correction_changes_what_an_earlier_settlement_has_charged_once_and_no
 }
 
 #[tokio::test]
+async fn a_note_that_comes_late_does_not_open_what_is_settled() {
+    let (redis, _webdis, mut store) = start().await;
+    for (id, text) in [("open", "{}"), ("settled", "\"settled\""), ("late", "{}")] {
+        let notes = vec![Note { name: "batch:b".into(), text: text.into() }];
+        store.settle(&[Settlement { notes, ..settlement(id, Vec::new()) }]).await.unwrap();
+    }
+    assert_eq!(redis.command(&["GET", "{t}:n:batch:b"]), "\"settled\"");
+}
+
+#[tokio::test]
 async fn what_a_settlement_does_not_name_was_not_used() {
     let (_redis, _webdis, mut store) = start().await;
     let total = counter("t", LimitWindow::Total);

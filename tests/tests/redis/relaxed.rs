@@ -3,7 +3,8 @@
 use std::time::Instant;
 
 use sluice_core::store::embedded::ShardId;
-use sluice_core::store::redis::sync;
+use sluice_core::store::redis::settings::Mode;
+use sluice_core::store::redis::{read, sync};
 use sluice_core::store::{Batch, Counter, Delta, LimitWindow};
 
 use crate::store::{PREFIX, Store, counter, debit, drained, granted, reserve_request, start};
@@ -63,6 +64,18 @@ async fn places_are_those_at_the_other_envoys() {
     assert_eq!(exchange(&mut store, 1, "b", &[(&slots, 0, 4)]).await, [3]);
     assert_eq!(exchange(&mut store, 2, "a", &[(&slots, 0, 1)]).await, [4]);
     assert_eq!(exchange(&mut store, 2, "b", &[(&slots, 0, 0)]).await, [1]);
+}
+
+#[tokio::test]
+async fn a_report_has_the_requests_of_all_envoys_and_what_lasts() {
+    let (_redis, _webdis, mut store) = start().await;
+    let (slots, total) = (counter("c", LimitWindow::Concurrent), counter("t", LimitWindow::Total));
+    exchange(&mut store, 1, "a", &[(&slots, 0, 3), (&total, 0, 5)]).await;
+    exchange(&mut store, 1, "b", &[(&slots, 0, 4), (&total, 0, 6)]).await;
+    let counters = [slots, total];
+    let reply = store.send(&read::command(PREFIX, Mode::Relaxed, &counters)).await.unwrap();
+    let used: Vec<u64> = read::snapshots(&counters, &reply).unwrap().iter().map(|snapshot| snapshot.used).collect();
+    assert_eq!(used, [7, 11]);
 }
 
 #[tokio::test]

@@ -70,7 +70,7 @@ impl Store {
     }
 
     pub async fn read(&mut self, counters: &[Counter]) -> Vec<CounterSnapshot> {
-        let reply = self.send(&read::command(PREFIX, counters)).await.unwrap();
+        let reply = self.send(&read::command(PREFIX, Mode::Strict, counters)).await.unwrap();
         read::snapshots(counters, &reply).unwrap()
     }
 

@@ -60,7 +60,8 @@ pub struct ServiceTiers {
     pub batch: Option<TierPrice>,
 }
 
-/// US dollars per million tokens in one service tier. A price that is omitted is the standard one.
+/// US dollars per million tokens in one service tier. A price that is omitted is the standard one; if that is omitted too, a price of the
+/// cache is the tier's price of input.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]

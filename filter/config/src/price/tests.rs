@@ -266,3 +266,25 @@ mod properties {
         }
     }
 }
+
+#[test]
+fn a_tier_that_omits_prices_of_the_cache_has_the_plain_ones_only_if_there_are_any() {
+    let tier = file::TierPrice { input: Some(1.0), output: Some(2.0), ..file::TierPrice::default() };
+    let service_tiers = file::ServiceTiers { batch: Some(tier), ..file::ServiceTiers::default() };
+    let plain = file::Price { input: 2.0, output: 4.0, service_tiers, ..file::Price::default() };
+    let dear = file::Price { cached_input: Some(0.5), cache_write: Some(3.0), ..plain.clone() };
+    let for_an_hour = file::Price { cache_write_1h: Some(5.0), ..dear.clone() };
+    let batch = Extras { tier: Some(Tier::Batch), ..PLAIN };
+    let usage = Usage { input: 1_000, cached: 1_000, ..Usage::default() };
+    for (written, cached, most, hour) in
+        [(plain, 1_000, 1_000, 1_000), (dear, 500, 3_000, 3_000), (for_an_hour, 500, 3_000, 5_000)]
+    {
+        let price = Price::try_from(&written).unwrap();
+        assert_eq!(price.cost(&usage, 0, &batch), MicroUsd(cached), "{written:?}");
+        for (for_an_hour, most) in [(false, most), (true, hour)] {
+            let wishes = Surcharges { tier: Some(Tier::Batch), caches: true, for_an_hour, ..Surcharges::NOTHING };
+            let estimate = Estimate { input: 1_000, output: 0, images: 0, wishes };
+            assert_eq!(price.most(&estimate), MicroUsd(most), "{written:?} {for_an_hour}");
+        }
+    }
+}

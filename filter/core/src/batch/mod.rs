@@ -63,8 +63,8 @@ pub enum BatchOperation {
     Create(Work),
     /// Reads a batch's status.
     Watch(Open),
-    /// Reads a batch's results.
-    Fetch(Open),
+    /// Reads a batch's results, from the file with this id.
+    Fetch(Open, String),
 }
 
 /// A fact from a response about a file or batch.
@@ -74,8 +74,8 @@ pub enum BatchFact {
     Made(String),
     /// A batch has ended; its usage follows from this results file.
     Results(String),
-    /// A batch has ended with this usage.
-    Used(Usage),
+    /// A batch has ended with this usage; the id of its results file, if it has one.
+    Used(Usage, Option<String>),
 }
 
 /// Actions at the end of a request.
@@ -83,8 +83,8 @@ pub enum BatchFact {
 pub struct BatchOutcome {
     /// Records to write, by name.
     pub records: Vec<(String, BatchRecord)>,
-    /// A correction of the bill, with the name of the record that shows whether it was corrected before.
-    pub correction: Option<(String, Settlement)>,
+    /// A correction of the bill. Its notes name the records that show whether it was corrected before.
+    pub correction: Option<Settlement>,
 }
 
 impl BatchOperation {
@@ -107,9 +107,8 @@ impl BatchOperation {
             (Self::Watch(open), Some(BatchFact::Results(id))) => {
                 vec![(records::results(&id), BatchRecord::Open(open.clone()))]
             }
-            (Self::Watch(open) | Self::Fetch(open), Some(BatchFact::Used(usage))) => {
-                let name = records::batch(&open.id);
-                let correction = open.clone().correction(&usage, config, at).map(|correction| (name, correction));
+            (Self::Watch(open) | Self::Fetch(open, _), Some(BatchFact::Used(usage, results))) => {
+                let correction = open.clone().correction(&usage, results, config, at);
                 return BatchOutcome { records: Vec::new(), correction };
             }
             _ => Vec::new(),
@@ -143,7 +142,14 @@ impl Open {
     }
 
     /// The settlement that corrects the bill to this usage; `None` when money is counted and the model no longer has a price.
-    fn correction(self, usage: &Usage, config: &CompiledConfig, at: Time) -> Option<Settlement> {
+    /// A file with its results corrects nothing afterwards.
+    fn correction(
+        self,
+        usage: &Usage,
+        results: Option<String>,
+        config: &CompiledConfig,
+        at: Time,
+    ) -> Option<Settlement> {
         let cost = self.cost(usage, config);
         let counts_money = self.charged.iter().any(|charged| charged.unit == Unit::MicroUsd);
         if cost.is_none() && counts_money {
@@ -172,7 +178,8 @@ impl Open {
             model: self.model.into(),
             sums,
         };
-        let notes = vec![Note { name: records::batch(&self.id), text: BatchRecord::Settled.text() }];
+        let names = [Some(records::batch(&self.id)), results.map(|id| records::results(&id))];
+        let notes = names.into_iter().flatten().map(|name| Note { name, text: BatchRecord::Settled.text() }).collect();
         let id = format!("batch-{}", self.id).into();
         Some(Settlement { id, parts: parts.collect(), entry: Some(entry), at, corrects: true, notes })
     }

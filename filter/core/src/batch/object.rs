@@ -69,9 +69,9 @@ pub fn used(body: &[u8]) -> Option<BatchFact> {
     let completed = batch.request_counts.and_then(|counts| counts.completed.0);
     match (usage, results) {
         // A batch with completed requests has used tokens: zeros then mean that usage was not counted.
-        (Some(usage), _) if usage.input > 0 || completed == Some(0) => Some(BatchFact::Used(usage)),
+        (Some(usage), results) if usage.input > 0 || completed == Some(0) => Some(BatchFact::Used(usage, results)),
         (_, Some(id)) => Some(BatchFact::Results(id)),
-        (_, None) if completed == Some(0) || batch.status == "failed" => Some(BatchFact::Used(Usage::default())),
+        (_, None) if completed == Some(0) || batch.status == "failed" => Some(BatchFact::Used(Usage::default(), None)),
         (_, None) => None,
     }
 }

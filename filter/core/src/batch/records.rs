@@ -89,16 +89,12 @@ pub fn cache_state(shared: &dyn SharedData, name: &str) -> Option<BatchRecord> {
     records.into_iter().find(|(known, _)| known == name).map(|(_, record)| record)
 }
 
-/// Writes an entry, replacing an older one under this name.
-pub fn keep(shared: &dyn SharedData, name: &str, record: &BatchRecord) {
-    update(shared, &shared_data_key(name), |RecentRecords(records)| Some(with(records, name, record)));
-}
-
-/// Marks a batch as settled; returns whether it was not settled before. Returns false if other workers keep writing in between.
-pub fn settle(shared: &dyn SharedData, name: &str) -> bool {
+/// Writes an entry, replacing an older one under this name, unless that is settled. Returns whether it was written; false also if other
+/// workers keep writing in between.
+pub fn keep(shared: &dyn SharedData, name: &str, record: &BatchRecord) -> bool {
     update(shared, &shared_data_key(name), |RecentRecords(records)| {
         let settled = records.iter().any(|(known, record)| known == name && *record == BatchRecord::Settled);
-        (!settled).then(|| with(records, name, &BatchRecord::Settled))
+        (!settled).then(|| with(records, name, record))
     })
 }
 

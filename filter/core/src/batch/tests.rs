@@ -17,20 +17,26 @@ fn a_batch_that_is_over_tells_what_it_has_used_or_where_that_stands() {
     let cached = Usage { cached: 2, ..usage(7, 3) };
     let zero = r#""usage":{"input_tokens":0,"output_tokens":0}"#;
     let results = || Some(BatchFact::Results("file-2".to_owned()));
+    let used = |usage| Some(BatchFact::Used(usage, None));
     for (status, rest, expected) in [
         ("in_progress", counted, None),
         ("finalizing", counted, None),
         ("cancelling", counted, None),
-        ("completed", counted, Some(BatchFact::Used(cached))),
-        ("expired", counted, Some(BatchFact::Used(cached))),
-        ("cancelled", counted, Some(BatchFact::Used(cached))),
+        ("completed", counted, used(cached)),
+        ("expired", counted, used(cached)),
+        ("cancelled", counted, used(cached)),
+        (
+            "completed",
+            &format!(r#""output_file_id":"file-2",{counted}"#),
+            Some(BatchFact::Used(cached, Some("file-2".to_owned()))),
+        ),
         ("completed", r#""output_file_id":"file-2""#, results()),
         ("completed", r#""output_file_id":"file-2","usage":null"#, results()),
         ("completed", r#""output_file_id":"file-2","usage":{"input_tokens":-1,"output_tokens":2}"#, results()),
         ("completed", &format!(r#""output_file_id":"file-2",{zero}"#), results()),
-        ("completed", &format!(r#"{zero},"request_counts":{{"completed":0}}"#), Some(BatchFact::Used(usage(0, 0)))),
-        ("completed", r#""request_counts":{"total":2,"completed":0,"failed":2}"#, Some(BatchFact::Used(usage(0, 0)))),
-        ("failed", r#""errors":{}"#, Some(BatchFact::Used(usage(0, 0)))),
+        ("completed", &format!(r#"{zero},"request_counts":{{"completed":0}}"#), used(usage(0, 0))),
+        ("completed", r#""request_counts":{"total":2,"completed":0,"failed":2}"#, used(usage(0, 0))),
+        ("failed", r#""errors":{}"#, used(usage(0, 0))),
         ("completed", r#""request_counts":{"completed":2}"#, None),
         ("completed", r#""output_file_id":"../x""#, None),
     ] {
@@ -81,7 +87,8 @@ fn a_line_without_an_end_is_held_no_further_than_its_bound() {
 fn the_last_pages_are_known_and_a_batch_is_settled_once() {
     let shared = Shared::default();
     let name = |number: usize| records::batch(&number.to_string());
-    assert!(records::settle(&shared, &name(0)) && !records::settle(&shared, &name(0)));
+    let settle = || records::keep(&shared, &name(0), &BatchRecord::Settled);
+    assert!(settle() && !settle());
     for number in 1..5_000 {
         records::keep(&shared, &name(number), &BatchRecord::Settled);
     }

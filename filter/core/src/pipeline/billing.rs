@@ -52,10 +52,10 @@ impl Billing {
         Self { id, plan, ledger: ReservedIn::Nowhere, reservation, spent: Vec::new(), unpriced: false }
     }
 
-    /// Records that the candidate at index `chosen` was granted.
+    /// Records that one of the current candidates was granted.
     pub fn granted(&mut self, ledger: ReservedIn, chosen: usize, snapshots: Vec<CounterSnapshot>) {
         self.ledger = ledger;
-        self.reservation = self.plan.grant(chosen, snapshots, self.id.clone());
+        self.reservation = self.plan.grant(self.plan.first.saturating_add(chosen), snapshots, self.id.clone());
     }
 
     /// Moves on to `target` and extends the reservation by the target's additional debits. Returns false if they do not fit.

@@ -265,8 +265,8 @@ impl RedisClient {
 
     /// Queues a settlement until Redis confirms it.
     pub fn settle(&self, mut settlement: Settlement, effects: &mut Vec<Effect>) {
-        if self.settings.mode == Mode::Relaxed {
-            // In relaxed mode the counter sync sends the counters; only the account entry is sent from here.
+        if self.settings.mode == Mode::Relaxed && !settlement.corrects {
+            // In relaxed mode the counter sync sends the counters; only account entries and corrections are sent from here.
             settlement.parts.clear();
         }
         settlement.parts = by_counter(settlement.parts);

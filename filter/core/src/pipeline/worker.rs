@@ -431,11 +431,14 @@ impl Worker {
         for (name, record) in &records {
             records::keep(at.shared, name, record);
         }
-        let correction =
-            correction.filter(|(name, _)| records::settle(at.shared, name)).map(|(_, correction)| correction);
+        // Every entry becomes settled, even if one was: a later request may find only one of them.
+        let settles = |all: bool, note: &Note| records::keep(at.shared, &note.name, &BatchRecord::Settled) && all;
+        let correction = correction.filter(|correction| correction.notes.iter().fold(true, settles));
         let came_to = correction.as_ref().and_then(|correction| Some(correction.entry.as_ref()?.sums));
         if let Some(correction) = correction {
-            let ledger = if self.strict().is_some() { ReservedIn::Redis } else { ReservedIn::Envoy(self.scope()) };
+            // In relaxed mode too: this Envoy may not have counted what is corrected.
+            let in_redis = self.redis_client.is_some();
+            let ledger = if in_redis { ReservedIn::Redis } else { ReservedIn::Envoy(CounterScope::Local) };
             self.settle(correction, ledger, at);
         }
         if let Some(redis_client) = self.redis_client.as_ref().filter(|_| !records.is_empty()) {

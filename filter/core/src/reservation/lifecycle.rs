@@ -118,11 +118,8 @@ impl Plan {
 
 impl Plan {
     /// The budgets that rejected the candidates, as if unused: how much of them is only reserved is unknown.
-    pub fn exceeded<'a>(&'a self, all: &[LimitExceeded]) -> impl Iterator<Item = BudgetStatus<'a>> {
-        let parts = self.candidates.iter().zip(all);
-        parts.filter_map(|(candidate, exceeded)| {
-            BudgetStatus::of(candidate.parts.get(exceeded.debit)?, &CounterSnapshot::default(), 0)
-        })
+    pub fn exceeded<'a>(&'a self, all: &'a [LimitExceeded]) -> impl Iterator<Item = BudgetStatus<'a>> {
+        self.stopped(all).filter_map(|(_, part, _)| BudgetStatus::of(part, &CounterSnapshot::default(), 0))
     }
 }
 

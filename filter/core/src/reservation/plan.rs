@@ -14,7 +14,7 @@ use crate::limits::Subject;
 use crate::limits::{Rule, Unit};
 use crate::reservation::work::{UsageSum, Work};
 use crate::routing::target::{Model, Target};
-use crate::store::{Counter, Debit, LimitWindow, ReserveRequest};
+use crate::store::{Counter, Debit, LimitExceeded, LimitWindow, ReserveRequest};
 use crate::usage::estimate::Estimate;
 use crate::usage::price::MicroUsd;
 
@@ -23,6 +23,8 @@ use crate::usage::price::MicroUsd;
 pub struct Plan {
     /// The candidates; not empty if there was a target.
     pub candidates: Vec<Candidate>,
+    /// Index of the first candidate of the model to reserve for: the requested one, unless a budget led to another.
+    pub first: usize,
     pub(super) caller: Rc<Caller>,
 }
 
@@ -63,10 +65,10 @@ impl Plan {
     /// Plans a request of `caller` for `model`, at `targets`. Drops targets without a price where a budget applies, and targets where the
     /// request exceeds the maximum request size; fails when none is left.
     ///
-    /// If a hard budget with a fallback model concerns the request, the fallback model's targets follow. Their cost counts towards that
-    /// budget but is not stopped by it. The fallback model's own budgets can stop it, but their fallback models are not tried. The key
-    /// needs no permission for the fallback model: the budget's author chose it. `reserve_request` returns that model's targets in the
-    /// order to try them.
+    /// If a hard budget with a fallback model concerns the request, the fallback model's targets follow, for [`Plan::turn`]. Their cost
+    /// counts towards that budget but is not stopped by it. The fallback model's own budgets can stop it, but their fallback models are not
+    /// tried. The key needs no permission for the fallback model: the budget's author chose it. Stored objects have no fallback: another
+    /// provider does not have them. `reserve_request` returns that model's targets in the order to try them.
     pub fn new(
         config: &CompiledConfig,
         caller: &Rc<Caller>,
@@ -78,6 +80,11 @@ impl Plan {
         let mut draft = Draft { config, caller, asked: model, estimate, candidates: Vec::new(), left_out: None };
         for target in targets {
             draft.candidate(model, target, &[], None);
+        }
+        if draft.candidates.is_empty()
+            && let Some(error) = draft.left_out
+        {
+            return Err(error);
         }
         let turning = draft.turning();
         let mut lifted: Vec<Rc<Rule>> = Vec::new();
@@ -93,11 +100,39 @@ impl Plan {
                 draft.candidate(then, &target, &lifted, Some(rule));
             }
         }
-        let Draft { candidates, left_out, .. } = draft;
-        match left_out {
-            Some(error) if candidates.is_empty() => Err(error),
-            _ => Ok(Self { candidates, caller: caller.clone() }),
+        Ok(Self { candidates: draft.candidates, first: 0, caller: caller.clone() })
+    }
+
+    /// The candidates of the model to reserve for.
+    fn current(&self) -> &[Candidate] {
+        let rest = self.candidates.get(self.first..).unwrap_or_default();
+        rest.chunk_by(|one, next| Rc::ptr_eq(&one.model, &next.model)).next().unwrap_or_default()
+    }
+
+    /// What stopped each of the current candidates.
+    pub(super) fn stopped<'a>(
+        &'a self,
+        all_exceeded: &'a [LimitExceeded],
+    ) -> impl Iterator<Item = (&'a LimitExceeded, &'a Part, &'a Candidate)> {
+        let each = all_exceeded.iter().zip(self.current());
+        each.filter_map(|(exceeded, candidate)| Some((exceeded, candidate.parts.get(exceeded.debit)?, candidate)))
+    }
+
+    /// Moves on to a fallback model, if a budget that leads to it stopped one of the current candidates. Returns whether there is one.
+    pub fn turn(&mut self, all_exceeded: &[LimitExceeded]) -> bool {
+        let asked = self.candidates.first().map_or("", |candidate| &candidate.model.name);
+        let is_led_to = |other: &Candidate| {
+            self.stopped(all_exceeded).any(|(_, Part { rule, .. }, candidate)| {
+                rule.then_model.as_deref() == Some(&*other.model.name)
+                    && rule.fits(asked, &candidate.target.provider.name)
+            })
+        };
+        let after = self.first.saturating_add(self.current().len());
+        let found = self.candidates.iter().skip(after).position(is_led_to);
+        if let Some(found) = found {
+            self.first = after.saturating_add(found);
         }
+        found.is_some()
     }
 
     /// Raises the money that every candidate reserves to that of its most expensive fallback in the same model, for a store that cannot
@@ -153,12 +188,16 @@ impl Plan {
 
     /// The request to the store; `None` when there is nothing to count.
     pub fn reserve_request(&self, id: Rc<str>, lease: Duration) -> Option<ReserveRequest> {
-        if self.candidates.iter().all(|candidate| candidate.parts.is_empty()) {
-            return None;
-        }
-        let debits = |candidate: &Candidate| candidate.parts.iter().map(|part| part.debit.clone()).collect::<Vec<_>>();
-        let alternatives: Vec<Vec<Debit>> = self.candidates.iter().map(debits).collect();
-        Some(ReserveRequest { id, lease, alternatives })
+        let counts = self.candidates.iter().any(|candidate| !candidate.parts.is_empty());
+        counts.then(|| ReserveRequest { id, lease, alternatives: self.alternatives() })
+    }
+
+    /// The debits of each of the current candidates.
+    pub fn alternatives(&self) -> Vec<Vec<Debit>> {
+        // Who takes nothing exceeds no limit, not even one that others have exceeded.
+        let debit = |Part { debit, .. }: &Part| Debit { hard: debit.hard && debit.amount > 0, ..debit.clone() };
+        let debits = |candidate: &Candidate| candidate.parts.iter().map(debit).collect();
+        self.current().iter().map(debits).collect()
     }
 
     pub(super) fn subject<'a>(&'a self, candidate: &'a Candidate) -> Subject<'a> {
@@ -195,6 +234,9 @@ impl<'a, E: Fn(&Target) -> Estimate> Draft<'a, E> {
 
     /// The hard budgets with a fallback model that concern the request.
     fn turning(&self) -> Vec<Rc<Rule>> {
+        if self.config.stored.as_ref().is_some_and(|stored| Rc::ptr_eq(stored, self.asked)) {
+            return Vec::new();
+        }
         let fits = |rule: &Rule| {
             let mut providers = self.asked.targets.iter().map(|target| &target.provider.name);
             providers.any(|provider| rule.fits(&self.asked.name, provider))
@@ -223,8 +265,14 @@ impl<'a, E: Fn(&Target) -> Estimate> Draft<'a, E> {
         };
         let served = subject(self.caller, model, target);
         let asked = Subject { model: &self.asked.name, ..served };
-        let concerning = self.rules(&model.name).filter(|applied| applied.rule.fits(served.model, served.provider));
-        let mut taken = concerning.map(|applied| (applied, served)).collect::<Vec<_>>();
+        let mut taken = Vec::new();
+        // Budgets with a fallback model come first: they lead to it whatever else stops the request.
+        for leads in [true, false] {
+            let concerning = self.rules(&model.name).filter(|applied| {
+                applied.rule.then_model.is_some() == leads && applied.rule.fits(served.model, served.provider)
+            });
+            taken.extend(concerning.map(|applied| (applied, served)));
+        }
         if instead_of.is_some() {
             // The fallback model's cost is spent from the budget that led to it.
             let spent_from = self.rules(&self.asked.name).filter(|applied| {

@@ -12,7 +12,7 @@ use crate::limits::{Rule, Unit};
 use crate::store::{CounterSnapshot, LimitExceeded, LimitWindow};
 
 use super::headers::Standings;
-use super::plan::{Candidate, Part, Plan};
+use super::plan::{Part, Plan};
 
 /// The rejection of a request that exceeds a limit.
 #[derive(Debug, Clone, PartialEq)]
@@ -31,21 +31,12 @@ pub const NO_RETRY: (&str, &str) = ("x-should-retry", "false");
 const PLACE_WAIT: Duration = Duration::from_secs(1);
 
 impl Plan {
-    /// The rejection. Reports the limit that stopped the first candidate; if that was a budget with a fallback model, the limit that
-    /// stopped the fallback model.
+    /// The rejection. Reports the limit of that of the current candidates that may serve first.
     pub fn refuse(&self, all_exceeded: &[LimitExceeded]) -> LimitRefusal {
-        let mut decisive: Option<(&LimitExceeded, &Part, &Candidate)> = None;
-        for (exceeded, candidate) in all_exceeded.iter().zip(&self.candidates) {
-            let Some(part) = candidate.parts.get(exceeded.debit) else { continue };
-            let turns_here = |part: &Part| {
-                candidate.instead_of.is_some() && part.rule.then_model.as_deref() == Some(&*candidate.model.name)
-            };
-            if decisive.is_none_or(|(_, before, _)| turns_here(before)) {
-                decisive = Some((exceeded, part, candidate));
-            }
-        }
         // A store that rejects without a reason violates its contract; the client can only retry.
-        let Some((exceeded, part, candidate)) = decisive else {
+        let stopped = self.stopped(all_exceeded).map(|stopped| (wait(stopped.0, stopped.1), stopped));
+        let soonest = stopped.min_by_key(|(wait, _)| wait.unwrap_or(Duration::MAX));
+        let Some((wait, (exceeded, part, candidate))) = soonest else {
             let error = limited("Rate limit reached.".to_owned(), Some(PLACE_WAIT));
             return LimitRefusal { error, headers: Vec::new(), limit: None };
         };
@@ -54,16 +45,26 @@ impl Plan {
         let mut standings = Standings::default();
         standings.add(part.rule.unit, &part.debit, &exceeded.snapshot);
         standings.write(&mut headers);
-        let error = match (part.rule.unit, part.debit.counter.kind) {
-            (Unit::MicroUsd, kind) => used_up(part, kind, &of, &exceeded.snapshot),
-            (_, LimitWindow::Concurrent) => crowded(part, &of),
-            _ if part.debit.amount > part.debit.limit => never_fits(part, &of),
-            _ => too_fast(part, &of, exceeded),
+        let error = match (part.rule.unit, part.debit.counter.kind, wait) {
+            (Unit::MicroUsd, kind, _) => used_up(part, kind, &of, &exceeded.snapshot),
+            (_, LimitWindow::Concurrent, _) => crowded(part, &of),
+            (_, _, None) => never_fits(part, &of),
+            (_, _, Some(wait)) => too_fast(part, &of, exceeded.snapshot.used, wait),
         };
         if error.retry_after.is_none() {
             headers.push((NO_RETRY.0, NO_RETRY.1.to_owned()));
         }
         LimitRefusal { error, headers, limit: Some(part.debit.counter.name.clone()) }
+    }
+}
+
+/// The time until the part may fit; `None` if waiting does not help.
+fn wait(exceeded: &LimitExceeded, part: &Part) -> Option<Duration> {
+    match (part.rule.unit, part.debit.counter.kind) {
+        (Unit::MicroUsd, _) => None,
+        (_, LimitWindow::Concurrent) => Some(PLACE_WAIT),
+        _ if part.debit.amount > part.debit.limit => None,
+        _ => Some(exceeded.retry_after.unwrap_or(exceeded.snapshot.reset)),
     }
 }
 
@@ -87,10 +88,9 @@ fn rate(rule: &Rule) -> String {
     format!("{what} per {per} ({}{initial})", short.replace("Tokens", "T"))
 }
 
-fn too_fast(part: &Part, of: &Subject, exceeded: &LimitExceeded) -> ApiError {
+fn too_fast(part: &Part, of: &Subject, used: u64, wait: Duration) -> ApiError {
     let (whom, rate) = (part.rule.described(of), rate(&part.rule));
-    let (limit, used, requested) = (part.debit.limit, exceeded.snapshot.used, part.debit.amount);
-    let wait = exceeded.retry_after.unwrap_or(exceeded.snapshot.reset);
+    let (limit, requested) = (part.debit.limit, part.debit.amount);
     let message = format!(
         "Rate limit reached for {} by {whom} on {rate}: Limit {limit}, Used {used}, Requested {requested}. Please try again \
          in {}.",

@@ -84,7 +84,8 @@ pub struct CounterSnapshot {
     /// The period in which this request was counted: the day since 1970, the month since January 1970, 0 for a total; for `Minute` the time
     /// in microseconds.
     pub period: u64,
-    /// When this request's reservation expires, in milliseconds since 1970; 0 where this is unknown or not needed.
+    /// When this request's reservation expires, in milliseconds since 1970; 0 where this is unknown or not needed. For `Minute` in Envoy's
+    /// memory how much had not drained right after it: 60,000,000 is one.
     pub until: u64,
     /// Time until the counter is back at zero if that depends on time alone; for a calendar window, until its end.
     pub reset: Duration,

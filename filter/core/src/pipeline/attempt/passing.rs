@@ -41,7 +41,7 @@ impl Passing {
     /// Reads facts about a batch from the response. A partial file (status 206) says nothing about the whole.
     pub(super) fn about(self, batch_operation: Option<&BatchOperation>, status: u16) -> Self {
         let listens = batch_operation.map(|batch_operation| match batch_operation {
-            BatchOperation::Fetch(_) => Listening::Results(Results::default()),
+            BatchOperation::Fetch(..) => Listening::Results(Results::default()),
             BatchOperation::Upload(_) | BatchOperation::Create(_) | BatchOperation::Watch(_) => {
                 Listening::Object(Vec::new())
             }
@@ -101,7 +101,10 @@ impl Listening {
         match (self, batch_operation?) {
             (Self::Object(body), BatchOperation::Watch(_)) => object::used(&body),
             (Self::Object(body), _) => object::made(&body),
-            (Self::Results(results), _) => results.end().map(BatchFact::Used),
+            (Self::Results(results), BatchOperation::Fetch(_, file)) => {
+                Some(BatchFact::Used(results.end()?, Some(file.clone())))
+            }
+            (Self::Results(_), _) => None,
         }
     }
 }

@@ -77,7 +77,7 @@ impl Seek {
             }
             (Self::File(id), _) => return Err(unknown(&id)),
             (Self::Batch(_), Some(BatchRecord::Open(open))) => Some(BatchOperation::Watch(open)),
-            (Self::Results(_), Some(BatchRecord::Open(open))) => Some(BatchOperation::Fetch(open)),
+            (Self::Results(id), Some(BatchRecord::Open(open))) => Some(BatchOperation::Fetch(open, id)),
             _ => None,
         })
     }

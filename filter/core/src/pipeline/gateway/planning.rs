@@ -192,11 +192,21 @@ impl RequestPipeline {
     /// Handles a reserve outcome. `body` is the request's, if it has been read already.
     fn decided(
         &mut self,
-        reserving: Reserving,
-        decision: ReserveOutcome,
+        mut reserving: Reserving,
+        mut decision: ReserveOutcome,
         body: Option<Vec<u8>>,
         cx: &mut Context<'_>,
     ) -> Result<Outcome, Refused> {
+        while let ReserveOutcome::Refused(all_exceeded) = &decision {
+            let plan = &mut reserving.billing.plan;
+            plan.exceeded(all_exceeded).for_each(|budget| self.budget(&budget, cx.now()));
+            if !plan.turn(all_exceeded) {
+                break;
+            }
+            reserving.reserve_request.alternatives = plan.alternatives();
+            reserving.by_hash = true;
+            decision = self.worker.reserve(&reserving.reserve_request, &mut cx.moment());
+        }
         let Reserving { mut draft, mut billing, size, planned, .. } = match decision {
             ReserveOutcome::Ask(call) => {
                 self.phase = Phase::Reserving(Box::new(reserving));
@@ -209,15 +219,14 @@ impl RequestPipeline {
             ReserveOutcome::Granted { ledger, chosen, snapshots } => {
                 billing.granted(ledger, chosen, snapshots);
                 count_warnings(&billing, cx.effects);
-                if chosen > 0 {
-                    draft.route.take_candidate(&billing.plan, chosen);
+                if billing.reservation.chosen > 0 {
+                    draft.route.take_candidate(&billing.plan, billing.reservation.chosen);
                 }
             }
             ReserveOutcome::Unchecked | ReserveOutcome::Ask(_) => {}
             ReserveOutcome::Refused(all_exceeded) => {
                 let refusal = billing.plan.refuse(&all_exceeded);
                 self.log_context.limit = refusal.limit;
-                billing.plan.exceeded(&all_exceeded).for_each(|budget| self.budget(&budget, cx.now()));
                 let budget = refusal.error.kind == ErrorKind::InsufficientQuota;
                 cx.effects.push(Effect::Count(if budget { metric::OVER_BUDGET } else { metric::LIMITED }));
                 return Err(Refused { error: refusal.error.into(), headers: refusal.headers });

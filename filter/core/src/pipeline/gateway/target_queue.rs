@@ -30,10 +30,7 @@ pub(super) fn line_up(
     let plan = Plan::new(config, &draft.request.caller, &draft.route.model, &reserve_request, other_order, estimate)?;
     // A target without a price, or too small, is not in the plan, because its usage would not be counted.
     reserve_request.retain(|target| plan.candidates.iter().any(|way| Rc::ptr_eq(&way.target, target)));
-    match reserve_request.is_empty() {
-        true => draft.route.take_candidate(&plan, 0),
-        false => draft.route.queue = Queue::new(reserve_request),
-    }
+    draft.route.queue = Queue::new(reserve_request);
     Ok(plan)
 }
 

@@ -50,17 +50,19 @@ impl Rate {
             });
         }
         rate.level = saturated(level);
-        Ok((rate, rate.snapshot(now)))
+        Ok((rate, CounterSnapshot { until: rate.level, ..rate.snapshot(now) }))
     }
 
-    /// Returns the unused part of a reservation, unless the bucket has been empty since: then the reservation has drained like everything
-    /// else, and returning it would allow more than the limit.
+    /// Returns the unused part of a reservation, as far as it has not drained since: at most what is left of the level after the
+    /// reservation, and nothing if the bucket has been empty. Returning more would allow more than the limit.
     pub(super) fn settle(self, part: &Settled, now: &CounterTime) -> Self {
         let mut rate = self.drained(now);
         let level = u128::from(rate.level);
         if let Some(less) = part.reserved.checked_sub(part.used) {
             if part.window >= rate.since {
-                rate.level = saturated(level.saturating_sub(units(less)));
+                let drained = u128::from(rate.limit) * u128::from(now.micros.saturating_sub(part.window));
+                let left = u128::from(part.until).saturating_sub(drained);
+                rate.level = saturated(level.saturating_sub(units(less).min(left)));
             }
         } else {
             // Even if the pace is unknown: the added amount must not drain for the time before.

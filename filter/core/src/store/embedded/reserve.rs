@@ -78,7 +78,7 @@ pub fn reserve(
 /// delay most others.
 fn shard_ids(request: &ReserveRequest) -> Vec<ShardId> {
     let mut shard_ids: Vec<ShardId> = Vec::new();
-    // Debits with the same shard key are adjacent.
+    // Most debits with the same shard key are adjacent.
     let mut last: Option<&str> = None;
     for debit in request.alternatives.iter().flatten() {
         if last.replace(&debit.counter.shard_key) != Some(&*debit.counter.shard_key) {

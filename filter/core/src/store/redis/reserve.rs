@@ -8,7 +8,7 @@ use crate::store::{CounterSnapshot, Debit, LimitExceeded, ReserveRequest, Reserv
 
 pub(super) static SCRIPT: Script = Script {
     source: &[COUNTERS, LEASES, include_str!("lua/reserve.lua")],
-    sha1: "4b4ba59051f7ddee2975448de287a7321f019b95",
+    sha1: "06da60c84d1a01cda58dc6df938ab257f6c95bfb",
 };
 
 /// Reserves the first alternative that fits. Sent again under the same id, a granted request returns the same reply and reserves nothing

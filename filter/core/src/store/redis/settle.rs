@@ -6,7 +6,7 @@ use super::wire::{Command, RedisReply, Script};
 use super::{COUNTERS, Keys, exact, letter, names, senseless};
 
 pub(super) static SCRIPT: Script =
-    Script { source: &[COUNTERS, include_str!("lua/settle.lua")], sha1: "5d86ae73c83bb637bccb17d84cc4f2fd359825a9" };
+    Script { source: &[COUNTERS, include_str!("lua/settle.lua")], sha1: "4585cbeaa935089188546eaa34e1897be6f0fe66" };
 
 /// The most settlements in one call: Redis serves nothing else while the script runs.
 pub const LARGEST_BATCH: usize = 64;

@@ -8,7 +8,7 @@ use super::{COUNTERS, EXACT, Numbers, letter, names, senseless, text};
 use crate::store::{Batch, Delta, Global, Unavailable};
 
 pub(super) static SCRIPT: Script =
-    Script { source: &[COUNTERS, include_str!("lua/sync.lua")], sha1: "045fdddf6a37130419ecf8552807dc6db5d2b9dd" };
+    Script { source: &[COUNTERS, include_str!("lua/sync.lua")], sha1: "f42f9ca8ddc3dcd6f924d2443a6ce402915954f3" };
 
 /// Adds a batch exactly once, however often it is sent. An Envoy sends a shard's batches one at a time and repeats each until Redis
 /// replies, so Redis only remembers the number of the last one.

@@ -44,6 +44,14 @@ fn every_meter_of_an_order_is_a_key_of_the_script_once() {
 }
 
 #[test]
+fn a_report_reads_the_counters_of_its_mode() {
+    let counters = [counter("a", LimitWindow::Day), counter("c", LimitWindow::Concurrent)];
+    let words = |mode| read::command("p", mode, &counters).words()[2..].join(" ");
+    assert_eq!(words(settings::Mode::Strict), "3 {p}:open {p}:m:a {p}:m:c D C");
+    assert_eq!(words(settings::Mode::Relaxed), "3 {p}:open {p}:m:a {p}:s:c D s");
+}
+
+#[test]
 fn verdicts_are_read_as_they_are_written() {
     let reserve_result = |text: &str| reserve::reserve_result(&request(), &RedisReply::Text(text.to_owned()));
     let snapshot = |used, window, reset| CounterSnapshot {

@@ -3,7 +3,10 @@
 use std::rc::Rc;
 
 use serde_json::json;
+use sluice_core::batch::records::{self, BatchRecord};
+use sluice_core::callout::Called;
 use sluice_core::pipeline::worker::Worker;
+use sluice_core::store::embedded::{ShardId, replication};
 use sluice_core::store::{Counter, LimitWindow, embedded};
 use sluice_wire::time::Time;
 
@@ -34,7 +37,11 @@ impl Till {
 
     /// The same with more fields of the gateway file.
     fn with(key: &str, more: &str) -> Self {
-        let file = format!(
+        Self::of(&Self::file(key, more))
+    }
+
+    fn file(key: &str, more: &str) -> String {
+        format!(
             r#"{{"providers":{{"oai":{{"kind":"openai"}},"other":{{"kind":"openai"}}}},
                 "models":{{"a":{{"targets":[{{"provider":"other","model":"gpt"}}]}},
                           "chat":{{"targets":[{{"provider":"oai","model":"gpt"}}]}},
@@ -46,7 +53,10 @@ impl Till {
                         {{"id":"other","team":"t","sha256":"{}","endpoints":["/v1/*"]}}]{more}}}"#,
             sha256(SECRET),
             sha256(OTHER)
-        );
+        )
+    }
+
+    fn of(file: &str) -> Self {
         let config = sluice_config::from_json(file.as_bytes()).unwrap_or_else(|diagnostics| panic!("{diagnostics:?}"));
         Self { worker: Rc::new(Worker::new(Rc::new(config), [7; 16])), shared: Rc::default() }
     }
@@ -157,6 +167,125 @@ fn results_settle_a_batch_whose_provider_tells_no_usage() {
     assert_eq!((seen.body, till.used()), (results.clone(), [24, 20]));
     fetch(200, whole(&results));
     assert_eq!(till.used(), [24, 20], "once");
+    forget_all_but(&till, "file-2");
+    fetch(200, whole(&results));
+    assert_eq!(till.used(), [24, 20], "once, also when much came since");
+    till.stream_activity("completed", r#","output_file_id":"file-2""#);
+    fetch(200, whole(&results));
+    assert_eq!(till.used(), [24, 20]);
+}
+
+/// Stores so many other entries that only this results file's entry is left of all before.
+fn forget_all_but(till: &Till, file: &str) {
+    let known = records::cache_state(&*till.shared, &records::results(file)).unwrap();
+    for number in 0..4_000 {
+        records::keep(&*till.shared, &records::file(&format!("file-x{number}")), &BatchRecord::Settled);
+    }
+    records::keep(&*till.shared, &records::results(file), &known);
+}
+
+#[test]
+fn results_do_not_settle_a_batch_again_whose_usage_was_told_later() {
+    let (till, _) = with_batch();
+    till.stream_activity("completed", r#","output_file_id":"file-2""#);
+    till.stream_activity("completed", r#","output_file_id":"file-2","usage":{"input_tokens":20,"output_tokens":30}"#);
+    assert_eq!(till.used(), [80, 50]);
+    forget_all_but(&till, "file-2");
+    let body =
+        json!({"object": "chat.completion", "choices": [], "usage": {"prompt_tokens": 8, "completion_tokens": 2}});
+    let result = json!({"custom_id": "1", "response": {"status_code": 200, "body": body}, "error": null}).to_string();
+    let script = Script::Answer(200, vec![], vec![result.into_bytes()]);
+    till.send("GET", "/v1/files/file-2/content", "", "", &[script]);
+    assert_eq!(till.used(), [80, 50]);
+}
+
+#[test]
+fn a_status_that_arrives_late_does_not_open_what_is_settled() {
+    let (till, _) = with_batch();
+    let status = r#"{"id":"batch_1","object":"batch","status":"completed","output_file_id":"file-2"}"#;
+    till.send("GET", "/v1/batches/batch_1", "", "", &[answer(200, status)]);
+    let open = records::cache_state(&*till.shared, &records::results("file-2")).unwrap();
+    till.stream_activity("completed", r#","output_file_id":"file-2","usage":{"input_tokens":20,"output_tokens":30}"#);
+    for name in [records::batch("batch_1"), records::results("file-2")] {
+        records::keep(&*till.shared, &name, &open);
+        assert_eq!(records::cache_state(&*till.shared, &name), Some(BatchRecord::Settled), "{name}");
+    }
+}
+
+#[test]
+fn redis_is_told_that_a_batch_and_its_results_are_settled() {
+    let till = Till::with(ALL, r#","redis":{"url":"http://127.0.0.1:7379","when_down":"deny"}"#);
+    let record = || {
+        let (till, _) = with_batch();
+        till.stream_activity("completed", r#","output_file_id":"file-2""#);
+        records::cache_state(&*till.shared, &records::results("file-2")).unwrap().text()
+    };
+    let granted = Called { status: Some(200), body: br#"{"EVALSHA":"G 0 0 0 0 0 0 0 0 0"}"#.to_vec() };
+    let note = Called { status: Some(200), body: json!({"GET": record()}).to_string().into_bytes() };
+    let body =
+        json!({"object": "chat.completion", "choices": [], "usage": {"prompt_tokens": 8, "completion_tokens": 2}});
+    let result = json!({"custom_id": "1", "response": {"status_code": 200, "body": body}, "error": null}).to_string();
+    let script = Script::Answer(200, vec![], vec![result.into_bytes()]);
+    let envoy = Envoy::with(till.worker.clone(), till.shared.clone()).redis([note, granted]);
+    let headers = [("api-key", SECRET.as_bytes())];
+    assert_eq!(envoy.send("GET", "/v1/files/file-2/content", &headers, b"", &[script]).status, 200);
+    let told = String::from_utf8(till.worker.tick(LATER).unwrap().body).unwrap();
+    for name in ["n:batch:batch_1", "n:results:file-2"] {
+        assert!(told.contains(name), "{name}: {told}");
+    }
+}
+
+/// After every time of the fake clock.
+const LATER: Time = Time(1_900_000_000_000_000_000);
+
+#[test]
+fn in_relaxed_mode_an_envoy_that_has_counted_nothing_gives_back_the_estimate_too() {
+    const RELAXED: &str = r#","redis":{"url":"http://127.0.0.1:7379","mode":"relaxed"}"#;
+    let (one, other) = (Till::with(ALL, RELAXED), Till::with(ALL, RELAXED));
+    one.upload(&[line("gpt", 100)], "batch");
+    assert_eq!(one.create(created()).status, 200);
+    let [estimate, _] = one.used();
+    let note = records::cache_state(&*one.shared, &records::batch("batch_1")).unwrap().text();
+    let note = Called { status: Some(200), body: json!({ "GET": note }).to_string().into_bytes() };
+    let body = r#"{"id":"batch_1","status":"completed","usage":{"input_tokens":20,"output_tokens":30}}"#;
+    let envoy = Envoy::with(other.worker.clone(), other.shared.clone()).redis([note]);
+    envoy.send("GET", "/v1/batches/batch_1", &[("api-key", SECRET.as_bytes())], b"", &[answer(200, body)]);
+    let told = String::from_utf8(other.worker.tick(LATER).unwrap().body).unwrap();
+    assert!(told.contains(&format!("/T/0/-{}/", estimate - 80)), "{told}");
+    let batch = replication::collect(&*other.shared, ShardId::of("t"), true, [1; 16], LATER).unwrap();
+    let delta = batch.and_then(|batch| batch.deltas.into_iter().find(|d| &*d.counter.name == "team=t/usd/total"));
+    assert_eq!(delta.map_or(0, |delta| delta.amount), 0);
+}
+
+#[test]
+fn a_batch_is_settled_although_its_budget_is_overspent() {
+    let (till, _) = with_batch();
+    let ask = r#"{"model":"chat","max_tokens":5,"messages":[{"role":"user","content":"hi"}]}"#;
+    let long = r#"{"choices":[{"index":0,"message":{"role":"assistant","content":"ok"},"finish_reason":"stop"}],
+        "usage":{"prompt_tokens":10,"completion_tokens":300000}}"#;
+    till.send("POST", "/v1/chat/completions", "application/json", ask, &[answer(200, long)]);
+    let seen = till.send("POST", "/v1/chat/completions", "application/json", ask, &[]);
+    assert_eq!((seen.status, &*code(&seen)), (429, "insufficient_quota"));
+    assert_eq!(code(&till.create(created())), "insufficient_quota");
+    let seen = till.stream_activity("completed", r#","usage":{"input_tokens":20,"output_tokens":30}"#);
+    assert_eq!((seen.status, till.used()[0]), (200, 1_200_020 + 80), "{}", seen.body);
+}
+
+#[test]
+fn stored_objects_never_go_to_another_model() {
+    let team = r#""teams":{"t":{"budget":{"total":0.000001,"then_model":"a"}}}"#;
+    let file =
+        Till::file(ALL, r#","budgets":[{"match":{"provider":"oai"},"budget":{"total":0.000001,"then_model":"a"}}]"#)
+            .replacen(r#""oai":{"kind":"openai"}"#, r#""oai":{"kind":"openai","limits":{"requests_per_minute":1}}"#, 1)
+            .replacen(r#""teams":{"t":{"budget":{"total":1}}}"#, team, 1);
+    let till = Till::of(&file);
+    assert_eq!(till.upload(&[line("gpt", 100)], "batch").status, 200);
+    assert_eq!(code(&till.upload(&[line("gpt", 100)], "batch")), "rate_limit_exceeded");
+    let till =
+        Till::of(&file.replacen(r#""limits":{"requests_per_minute":1}"#, r#""limits":{"requests_per_minute":9}"#, 1));
+    till.upload(&[line("gpt", 100)], "batch");
+    let seen = till.create(created());
+    assert_eq!((seen.status, &*code(&seen), seen.received.len()), (429, "insufficient_quota", 0), "{}", seen.body);
 }
 
 #[test]

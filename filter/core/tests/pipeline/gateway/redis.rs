@@ -101,6 +101,25 @@ fn what_redis_refuses_is_refused() {
     assert_eq!((seen.received.len(), worker.tick(LATER)), (0, None), "nothing was reserved");
 }
 
+#[test]
+fn redis_is_asked_for_a_budgets_other_model_only_once_that_budget_refuses() {
+    let redis = r#","redis":{"url":"http://127.0.0.1:7379","when_down":"deny"}"#;
+    let worker = worker(r#","budget":{"total":1,"then_model":"cheap"},"limits":{"requests_per_minute":3}"#, redis);
+    // Debit 0 is the budget, debit 1 the limit.
+    let refused = |debit: u64| said(&format!(r#"{{"EVALSHA":"R {debit} 9 0 0 -1 {debit} 9 0 0 -1"}}"#));
+    let granted = said(r#"{"EVALSHA":"G 0 9 0 0 0 1 5 60000000 0"}"#);
+    let seen = send(&worker, [refused(0), granted]);
+    assert_eq!((seen.status, seen.headers.text("x-sluice-instead-of")), (200, Some("chat")), "{}", seen.body);
+    let unknown = said(r#"{"EVALSHA":[false,"NOSCRIPT No matching script."]}"#);
+    let granted = said(r#"{"EVAL":"G 0 9 0 0 0 1 5 60000000 0"}"#);
+    assert_eq!(send(&worker, [refused(0), unknown, granted]).status, 200, "the script is sent in full");
+    let seen = send(&worker, [refused(1)]);
+    assert_eq!((seen.status, seen.received.len()), (429, 0), "{}", seen.body);
+    let only = said(r#"{"EVALSHA":"R 1 3 5 60000000 20000000"}"#);
+    let seen = send(&worker, [refused(0), only]);
+    assert_eq!((seen.status, seen.headers.text("retry-after")), (429, Some("20")), "the other model's limit is told");
+}
+
 #[cfg(not(target_arch = "wasm32"))]
 #[test]
 fn replies_without_sense_are_logged_once_a_minute_and_redis_is_asked_again() {

@@ -180,6 +180,40 @@ fn a_budget_that_is_used_up_can_lead_to_another_model() {
 }
 
 #[test]
+fn a_limit_that_is_no_budget_leads_to_no_other_model() {
+    let limits = |limits: &str| format!(r#","limits":[{{"match":{{"model":"chat"}},"limits":{{{limits}}}}}]"#);
+    let other = r#","budgets":[{"match":{"model":"chat"},"budget":{"total":0.000080}}]"#.to_owned();
+    for (more, second) in [
+        (limits(r#""requests_per_minute":1"#), "rate_limit_exceeded"),
+        (limits(r#""tokens_per_day":80"#), "rate_limit_exceeded"),
+        (other, "insufficient_quota"),
+    ] {
+        let (worker, shared) = (worker(r#","budget":{"total":1,"then_model":"cheap"}"#, &more), Rc::default());
+        assert_eq!(send(&worker, &shared, &[answer(10, 5)]).status, 200, "{more}");
+        let seen = send(&worker, &shared, &[answer(10, 5)]);
+        assert_eq!((seen.status, seen.headers.text("x-sluice-instead-of")), (429, None), "{more}");
+        assert_eq!(code(&seen), second, "{more}");
+    }
+}
+
+#[test]
+fn a_used_up_budget_leads_to_its_other_model_whatever_else_stops_the_requested_one() {
+    let limit = r#","limits":[{"match":{"model":"chat"},"limits":{"requests_per_minute":1}}]"#;
+    let (worker, shared) = (worker(r#","budget":{"total":0.000080,"then_model":"cheap"}"#, limit), Rc::default());
+    assert_eq!(send(&worker, &shared, &[answer(10, 5)]).status, 200);
+    let seen = send(&worker, &shared, &[answer(10, 5)]);
+    assert_eq!((seen.status, seen.headers.text("x-sluice-instead-of")), (200, Some("chat")), "{}", seen.body);
+}
+
+#[test]
+fn a_request_that_no_provider_of_its_model_takes_goes_to_no_other_model() {
+    let budget = r#","budget":{"total":1,"then_model":"cheap"}"#;
+    let small = r#","limits":[{"match":{"model":"chat"},"limits":{"max_request_tokens":9}}]"#;
+    let seen = send(&worker(budget, small), &Rc::default(), &[answer(10, 5)]);
+    assert_eq!((seen.status, code(&seen), seen.received.len()), (400, "max_request_tokens_exceeded".to_owned(), 0));
+}
+
+#[test]
 fn a_stream_that_breaks_off_is_charged_for_its_prompt_and_for_what_it_brought() {
     let (worker, shared) = (worker(r#","budget":{"total":1}"#, ""), Rc::default());
     let piece = "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"abcdefgh\"}}]}\n\n";

@@ -115,7 +115,7 @@ fn a_provider_that_takes_no_request_so_large_is_left_out() {
 
 #[test]
 fn where_money_counts_a_target_without_a_price_is_left_out() {
-    let mut fixture = Fixture::new("", r#""budget":{"total":1}"#);
+    let mut fixture = Fixture::new("", r#""budget":{"total":1,"then_model":"cheap"}"#);
     let chat = &fixture.config.models["chat"];
     let first = &chat.targets[0];
     let unpriced = Target { price: None, ..Target::clone(first) };
@@ -125,7 +125,9 @@ fn where_money_counts_a_target_without_a_price_is_left_out() {
     fixture.config.models.insert("chat".to_owned(), Rc::new(chat));
     fixture.config.models.insert("only".to_owned(), Rc::new(only));
     let plan = fixture.plan("chat").unwrap();
-    assert_eq!((plan.candidates.len(), plan.candidates[0].target.provider.name.as_str()), (1, "q"));
+    let served: Vec<_> = plan.candidates.iter().map(|one| (&*one.model.name, &*one.target.provider.name)).collect();
+    assert_eq!(served, [("chat", "q"), ("cheap", "q")]);
+    // A budget's other model takes the place of a model that could be served.
     let error = fixture.plan("only").unwrap_err();
     assert_eq!((error.status, error.code.as_deref()), (403, Some("model_not_priced")));
     assert!(error.message.contains("prices.models") && error.message.contains("prices.unpriced"), "{}", error.message);
@@ -187,6 +189,24 @@ fn of_two_used_up_budgets_the_last_ones_model_serves() {
         })
         .collect();
     assert_eq!(hard, [("chat", 2), ("chat", 2), ("cheap", 1), ("dear", 0)]);
+    let turned = |stopped: &[(usize, &str)]| {
+        let mut plan = fixture.plan("chat").unwrap();
+        for &(candidate, name) in stopped {
+            let parts = &plan.candidates[candidate].parts;
+            let debit = parts.iter().position(|part| &*part.debit.counter.name == name).unwrap();
+            let exceeded = LimitExceeded { debit, snapshot: reading(0), retry_after: None };
+            if !plan.turn(&[exceeded]) {
+                return "none".to_owned();
+            }
+        }
+        plan.candidates[plan.first].model.name.clone()
+    };
+    let (team, key) = ("team=research/usd/day", "key=alice/usd/day");
+    assert_eq!(turned(&[(0, key)]), "cheap");
+    assert_eq!(turned(&[(0, team)]), "dear", "the other budget's model is not tried");
+    assert_eq!(turned(&[(0, key), (2, team)]), "dear");
+    assert_eq!(turned(&[(0, "provider=p/requests/minute")]), "none");
+    assert_eq!(turned(&[(0, key), (2, "provider=q/requests/concurrent")]), "none");
 }
 
 #[test]

@@ -78,15 +78,59 @@ fn when_a_budget_led_to_another_model_what_stood_against_that_one_is_said() {
         r#""limits":[{"match":{"model":"dear"},"limits":{"requests_per_minute":1}}]"#,
         r#""budget":{"daily":1,"then_model":"dear"}"#,
     );
-    let plan = fixture.plan("chat").unwrap();
-    let exceeded = |candidate: usize, unit: &str, used| {
+    let mut plan = fixture.plan("chat").unwrap();
+    let exceeded = |plan: &Plan, candidate: usize, unit: &str, used| {
         let fits =
             |part: &Part| part.debit.counter.name.ends_with(unit) && !part.debit.counter.name.starts_with("provider");
         let debit = plan.candidates[candidate].parts.iter().position(fits).unwrap();
         LimitExceeded { debit, snapshot: reading(used), retry_after: Some(Duration::from_secs(9)) }
     };
-    let money = |candidate| exceeded(candidate, "/usd/day", 1_000_000);
-    let refusal = plan.refuse(&[money(0), money(1), exceeded(2, "model=dear/requests/minute", 1)]);
+    let money = [0, 1].map(|candidate| exceeded(&plan, candidate, "/usd/day", 1_000_000));
+    assert_eq!(plan.reserve_request("r".into(), LEASE).unwrap().alternatives.len(), 2);
+    assert!(plan.turn(&money));
+    assert_eq!(plan.reserve_request("r".into(), LEASE).unwrap().alternatives.len(), 1);
+    let limit = [exceeded(&plan, 2, "model=dear/requests/minute", 1)];
+    assert!(!plan.turn(&limit), "there is no third model");
+    let refusal = plan.refuse(&limit);
     assert_eq!(refusal.error.code.as_deref(), Some("rate_limit_exceeded"));
     assert!(refusal.error.message.starts_with("Rate limit reached for dear by model dear on requests per min (RPM): "));
+}
+
+#[test]
+fn of_two_full_providers_the_one_that_has_room_first_is_told() {
+    let plan = Fixture::new("", "").plan("chat").unwrap();
+    let full = |candidate: usize, counter: &str, seconds: Option<u64>| {
+        let parts = &plan.candidates[candidate].parts;
+        let debit = parts.iter().position(|part| &*part.debit.counter.name == counter).unwrap();
+        LimitExceeded { debit, snapshot: reading(90), retry_after: seconds.map(Duration::from_secs) }
+    };
+    let told = |of_p: Option<u64>, of_q: Option<u64>| {
+        let all = [full(0, "provider=p/requests/minute", of_p), full(1, "provider=q/tokens/day", of_q)];
+        let refusal = plan.refuse(&all);
+        (refusal.limit.unwrap().to_string(), refusal.error.retry_after)
+    };
+    let (p, q) = ("provider=p/requests/minute".to_owned(), "provider=q/tokens/day".to_owned());
+    assert_eq!(told(Some(40), Some(30)), (q, Some(Duration::from_secs(30))));
+    assert_eq!(told(Some(30), Some(40)), (p.clone(), Some(Duration::from_secs(30))));
+    assert_eq!(told(Some(30), Some(30)), (p.clone(), Some(Duration::from_secs(30))), "the first of two");
+    let all = [full(0, "provider=p/requests/minute", Some(40)), full(1, "provider=q/requests/concurrent", None)];
+    assert_eq!(plan.refuse(&all).error.retry_after, Some(Duration::from_secs(1)));
+}
+
+#[test]
+fn a_provider_where_the_request_never_fits_does_not_hide_one_that_has_room_soon() {
+    let mut plan = Fixture::new("", "").plan("chat").unwrap();
+    let of_p =
+        plan.candidates[0].parts.iter().position(|part| &*part.debit.counter.name == "provider=p/requests/minute");
+    let of_q = plan.candidates[1].parts.iter().position(|part| &*part.debit.counter.name == "provider=q/tokens/day");
+    let (of_p, of_q) = (of_p.unwrap(), of_q.unwrap());
+    plan.candidates[0].parts[of_p].debit.limit = 0;
+    let exceeded = |debit, seconds: Option<u64>| LimitExceeded {
+        debit,
+        snapshot: reading(90),
+        retry_after: seconds.map(Duration::from_secs),
+    };
+    let refusal = plan.refuse(&[exceeded(of_p, None), exceeded(of_q, Some(7))]);
+    assert_eq!(refusal.error.retry_after, Some(Duration::from_secs(7)), "{}", refusal.error.message);
+    assert!(refusal.headers.iter().all(|(name, _)| *name != "x-should-retry"));
 }

@@ -169,7 +169,7 @@ fn readings_of_a_rate_tell_until_it_is_as_if_nothing_had_been_used() {
     let snapshot = granted(&memory, vec![hard(&rate, 30, 60)], at(NOON))[0];
     assert_eq!(
         snapshot,
-        CounterSnapshot { used: 30, reserved: 0, period: NOON * 1_000_000, until: 0, reset: Duration::from_secs(30) }
+        CounterSnapshot { period: NOON * 1_000_000, used: 30, reset: Duration::from_secs(30), ..snapshot }
     );
     assert_eq!(used(&memory, &rate, at(NOON + 10)), 20);
     assert_eq!(used(&memory, &rate, at(NOON + 30)), 0);
@@ -213,6 +213,17 @@ fn what_has_drained_away_since_is_not_given_back() {
     granted(&memory, vec![hard(&rate, 60, 60)], at(NOON + 120));
     settle_one(&memory, &rate, held, 60, 0, at(NOON + 120));
     assert_eq!(used(&memory, &rate, at(NOON + 120)), 60);
+}
+
+#[test]
+fn a_rate_that_was_nearly_empty_since_gives_back_no_more_than_was_left() {
+    let (memory, rate) = (Memory::default(), counter("m", "red", LimitWindow::Minute));
+    let nearly = Time(at(NOON + 60).0 - 100_000_000);
+    let first = granted(&memory, vec![hard(&rate, 600, 600)], at(NOON))[0];
+    spent(&memory, vec![hard(&rate, 599, 600)], nearly);
+    settle_one(&memory, &rate, first, 600, 10, nearly);
+    assert_eq!(used(&memory, &rate, nearly), 599, "all but one of the 600 had drained");
+    refused(&memory, vec![hard(&rate, 590, 600)], nearly);
 }
 
 #[test]

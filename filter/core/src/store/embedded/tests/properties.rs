@@ -56,7 +56,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(step, 1..80)
 }
 
-/// One change of a rate: its time, its amount, and, for a return, the time of the reservation.
+/// One change of a rate: its time, its amount in parts of a unit, and, for a return, the time of the reservation.
 #[derive(Debug, Clone, Copy)]
 struct Change {
     at: u64,
@@ -87,7 +87,7 @@ impl Model {
                 empty_at = at;
             }
             if change.amount > 0 || change.reserved >= empty_at {
-                level = (level + change.amount * 60_000_000).max(0);
+                level = (level + change.amount).max(0);
             }
         }
         level
@@ -122,8 +122,9 @@ impl Model {
     fn debit(&mut self, counter: usize, amount: u64, snapshot: &CounterSnapshot, now: u64) {
         match COUNTERS[counter].2 {
             LimitWindow::Minute => {
-                let change = Change { at: now, amount: i128::from(amount), reserved: now };
+                let change = Change { at: now, amount: i128::from(amount) * 60_000_000, reserved: now };
                 self.rates.entry(counter).or_default().push(change);
+                assert_eq!(i128::from(snapshot.until), self.level(counter, now));
             }
             LimitWindow::Concurrent | LimitWindow::Day | LimitWindow::Month | LimitWindow::Total => {
                 self.held.entry((counter, snapshot.period)).or_default().push((snapshot.until, amount));
@@ -134,7 +135,9 @@ impl Model {
     fn settle(&mut self, counter: usize, part: &Settled, now: u64) {
         match COUNTERS[counter].2 {
             LimitWindow::Minute => {
-                let amount = i128::from(part.used) - i128::from(part.reserved);
+                let amount = (i128::from(part.used) - i128::from(part.reserved)) * 60_000_000;
+                let drained = i128::from(COUNTERS[counter].3) * i128::from(now - part.window);
+                let amount = amount.max((drained - i128::from(part.until)).min(0));
                 self.rates.entry(counter).or_default().push(Change { at: now, amount, reserved: part.window });
             }
             LimitWindow::Concurrent | LimitWindow::Day | LimitWindow::Month | LimitWindow::Total => {
@@ -191,11 +194,13 @@ impl Both {
     fn note(&mut self, debits: &[(usize, u64, bool)], snapshots: &[CounterSnapshot]) {
         let mut parts = Vec::new();
         for (&(index, amount, hard), snapshot) in debits.iter().zip(snapshots) {
-            if snapshot.until > 0 {
-                let held = snapshot.until - self.now / 1_000;
-                assert!((LEASE * 1_000..=LEASE * 1_000 * 8 / 7 + 1).contains(&held), "{held}");
-            } else {
-                assert!(COUNTERS[index].2 == LimitWindow::Minute || amount == 0);
+            match (COUNTERS[index].2, snapshot.until) {
+                (LimitWindow::Minute, _) => {}
+                (_, 0) => assert_eq!(amount, 0),
+                (_, until) => {
+                    let held = until - self.now / 1_000;
+                    assert!((LEASE * 1_000..=LEASE * 1_000 * 8 / 7 + 1).contains(&held), "{held}");
+                }
             }
             self.model.debit(index, amount, snapshot, self.now);
             assert_eq!(snapshot.used, self.model.used(index, self.now));

@@ -416,6 +416,10 @@ mod histories {
             }
         }
 
+        fn is_held(&self, part: &Settled) -> bool {
+            part.counter.kind == LimitWindow::Minute || part.until == 0 || part.until > self.now
+        }
+
         fn time(&self) -> Time {
             Time(self.now * 1_000_000)
         }
@@ -424,7 +428,7 @@ mod histories {
         fn sums(&self) -> Sums {
             let mut sums = self.used.clone();
             for (envoy, parts) in &self.open {
-                for part in parts.iter().filter(|part| part.until == 0 || part.until > self.now) {
+                for part in parts.iter().filter(|part| self.is_held(part)) {
                     add(&mut sums, *envoy, part, part.reserved);
                 }
             }

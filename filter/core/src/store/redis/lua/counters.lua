@@ -96,9 +96,25 @@ local function drained(millionths, rate)
   return rate > 0 and math.ceil(millionths * 60 / rate) or 0
 end
 
+-- The requests in flight of all Envoys in relaxed mode but one: a hash of their number and its end, by Envoy.
+local function present(key, except)
+  local sum, all = 0, redis.call('HGETALL', key)
+  for index = 1, #all, 2 do
+    local here, ends = string.match(all[index + 1], '^(-?%d+) (%d+)$')
+    if tonumber(ends) <= now then
+      redis.call('HDEL', key, all[index])
+    elseif all[index] ~= except then
+      sum = sum + tonumber(here)
+    end
+  end
+  return sum
+end
+
 -- What a counter shows: used, window, microseconds to its end.
 local function reading(key, kind, rate)
-  if kind == 'C' then
+  if kind == 's' then
+    return present(key), 0, 0
+  elseif kind == 'C' then
     redis.call('ZREMRANGEBYSCORE', key, '-inf', integer(now))
     return redis.call('ZCARD', key), 0, 0
   elseif kind == 'm' then

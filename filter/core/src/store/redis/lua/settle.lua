@@ -98,7 +98,8 @@ for _ = 1, tonumber(argument()) do
   end
   for _ = 1, tonumber(argument()) do
     local note, text, seconds = KEYS[tonumber(argument())], argument(), argument()
-    if new then redis.call('SET', note, text, 'EX', seconds) end
+    -- What is settled stays so.
+    if new and redis.call('GET', note) ~= '"settled"' then redis.call('SET', note, text, 'EX', seconds) end
   end
 end
 return fresh

@@ -26,17 +26,7 @@ local function concurrent(key, amount)
     redis.call('HSET', key, envoy, integer(amount) .. ' ' .. integer(now + COUNT_FOR))
     redis.call('EXPIRE', key, 60)
   end
-  local others = 0
-  local all = redis.call('HGETALL', key)
-  for index = 1, #all, 2 do
-    local present, ends = string.match(all[index + 1], '^(-?%d+) (%d+)$')
-    if tonumber(ends) <= now then
-      redis.call('HDEL', key, all[index])
-    elseif all[index] ~= envoy then
-      others = others + tonumber(present)
-    end
-  end
-  return others, 0
+  return present(key, envoy), 0
 end
 
 local function add(key, kind, window, amount)
