@@ -5,6 +5,7 @@
 use std::rc::Rc;
 use std::time::Duration;
 
+use sluice_wire::order;
 use sluice_wire::time::Time;
 
 use crate::callout::{Call, Called};
@@ -317,7 +318,7 @@ impl Judged {
     /// Changes texts, by the edits of each judge. Returns `false` if one does not allow its change, or if judges contradict each other: then
     /// one of them would not get its way.
     fn mask(&mut self, texts: &[JudgedText], mut edits: Vec<(usize, Edit)>) -> bool {
-        edits.sort_by_key(|(_, edit)| (edit.text, edit.at.start));
+        order::by_numbers(&mut edits, |(_, edit)| (edit.text as u64, edit.at.start as u64));
         let overlap = |pair: &[(usize, Edit)]| match pair {
             [(judge, edit), (other, next)] => {
                 judge != other && edit.text == next.text && next.at.start < edit.at.end && edit != next

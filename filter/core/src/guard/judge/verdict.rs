@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use sluice_wire::order;
+
 use super::parts::Part;
 use super::reply::Unreadable;
 
@@ -133,7 +135,7 @@ fn difference(part: &Part, old: &str, new: &str) -> Edit {
 /// The changed texts with their indices. Edits that overlap are one, with the replacement of the first. A range that begins or ends within
 /// a character includes all of it. An empty range changes nothing.
 pub fn edited(texts: &[&str], mut edits: Vec<Edit>) -> Vec<(usize, String)> {
-    edits.sort_unstable_by(|a, b| (a.text, a.at.start, b.at.end).cmp(&(b.text, b.at.start, a.at.end)));
+    order::by(&mut edits, |a, b| (a.text, a.at.start, b.at.end).cmp(&(b.text, b.at.start, a.at.end)));
     let mut out: Vec<(usize, String)> = Vec::new();
     let (mut copied, mut last) = (0, None);
     for edit in edits {
