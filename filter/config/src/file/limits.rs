@@ -53,7 +53,7 @@ pub struct Budget {
     #[serde(skip_serializing_if = "is_false")]
     pub soft: bool,
     /// The model to serve once the budget is used up, instead of rejecting requests. Its cost still counts, but this budget does not stop
-    /// it. Default: none.
+    /// it. Other limits do not lead to it. Default: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub then_model: Option<String>,
 }
