@@ -98,8 +98,8 @@ fn a_decision_is_told_with_its_reasons() {
          -  small/z  it is in a lower tier, and allow_lower_tier is not set\n\
          \n\
          limits and budgets at claude/y:\n  \
-         key=alice/requests/minute  limit 60; this request reserves 1\n  \
          team=research/usd/month  limit $400.000000, fallback spare; this request reserves $0.000528\n  \
+         key=alice/requests/minute  limit 60; this request reserves 1\n  \
          fallback when a budget is used up: spare, at small/z\n\
          \n\
          This command does not know the usage of limits and budgets, or the health of targets. A running gateway moves targets \
@@ -244,7 +244,7 @@ fn the_same_is_told_as_json() {
     assert!(told["targets"][0]["left_out"].is_null() && told["targets"][2]["left_out"].is_string(), "{told}");
     assert_eq!(
         (&told["counted"][0]["counter"], &told["routes"][1]["misfits"][0]),
-        (&"key=alice/requests/minute".into(), &"time".into())
+        (&"team=research/usd/month".into(), &"time".into())
     );
     let (code, told) = read(explain(PLAIN, "carol", &["--json"]));
     assert_eq!((code, &told["served"], &told["error"]["status"]), (Some(1), &false.into(), &401.into()));
