@@ -21,7 +21,8 @@ pub const ROWS: &[Row] = &[
         "anthropic",
         CHAT,
         || Reply::raw("HTTP/1.1 200 OK\r\n").repeat("x-a: b\r\n".repeat(512), 512),
-        BAD,
+        // On a busy machine the time for an answer may end before the head is too large.
+        &[502, 503, 504],
     ),
     Row::whole(
         "head-with-two-lengths",
