@@ -171,6 +171,19 @@ fn first_file(gateway: &Gateway, provider: &Simulator, site: &Administered) -> V
 }
 
 #[tokio::test]
+async fn an_address_may_widen_and_narrow_at_its_own_port() {
+    let provider = Simulator::start().await;
+    let builder =
+        Gateway::builder().provider("openai", Kind::OpenAi, &provider).model("chat", &[("openai", "gpt-sim")]);
+    let gateway = builder.start().await;
+    for host in ["0.0.0.0", "127.0.0.1"] {
+        let address = format!("{host}:{}", gateway.port());
+        gateway.change(|file| file["listen"] = address.into()).await;
+        assert_eq!(gateway.chat(&ask("chat", "say hi")).await.status, 200, "{host}");
+    }
+}
+
+#[tokio::test]
 async fn what_needs_a_restart_says_so_and_addresses_do_not() {
     let provider = Simulator::start().await;
     let builder =
