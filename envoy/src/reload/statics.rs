@@ -106,17 +106,7 @@ mod tests {
 
     #[test]
     fn a_judges_address_needs_a_restart_and_its_settings_do_not() {
-        let options = render::Options {
-            base: "/".into(),
-            module: render::Module::Wasm("/sluice.wasm".into()),
-            secrets: "/".into(),
-            admin: "127.0.0.1:9901".parse().unwrap(),
-            access_log: None,
-            ca: "/ca.crt".into(),
-            proxy: None,
-            concurrency: None,
-            cgroup: false,
-        };
+        let options = crate::reload::tests::options("/".as_ref());
         let of = |fields: &str| {
             let judge = format!(r#"{{ "j": {{ "type": "openai_moderation", {fields} }} }}"#);
             let file =

@@ -25,6 +25,21 @@ fn file(providers: &[(&str, u16)]) -> String {
     )
 }
 
+/// The options of an Envoy with the files of this directory.
+pub(super) fn options(directory: &Path) -> render::Options {
+    render::Options {
+        base: directory.to_owned(),
+        module: render::Module::Wasm("/sluice.wasm".into()),
+        secrets: secrets_in(directory),
+        admin: "127.0.0.1:9901".parse().unwrap(),
+        access_log: None,
+        ca: "/ca.crt".into(),
+        proxy: None,
+        concurrency: None,
+        cgroup: false,
+    }
+}
+
 struct Scene {
     directory: TempDir,
     options: render::Options,
@@ -36,17 +51,7 @@ impl Scene {
         for name in ["some.key", "other.key"] {
             fs::write(directory.path().join(name), "sk-1").unwrap();
         }
-        let options = render::Options {
-            base: directory.path().to_owned(),
-            module: render::Module::Wasm("/sluice.wasm".into()),
-            secrets: secrets_in(directory.path()),
-            admin: "127.0.0.1:9901".parse().unwrap(),
-            access_log: None,
-            ca: "/ca.crt".into(),
-            proxy: None,
-            concurrency: None,
-            cgroup: false,
-        };
+        let options = options(directory.path());
         Self { directory, options }
     }
 

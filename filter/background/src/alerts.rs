@@ -30,7 +30,7 @@ const PERIOD: Duration = Duration::from_secs(2);
 /// How often one alert is sent when the webhook fails; the waits between double from [`PERIOD`].
 const TRIES: u32 = 8;
 /// How long a claim lasts before the delivery: longer than all tries.
-const LEASE: Duration = Duration::from_secs(600);
+const LEASE: Duration = Duration::from_secs(900);
 /// The most alerts that wait.
 const LONGEST_QUEUE: usize = 1_000;
 /// How long Redis remembers an alert after the budget's period.

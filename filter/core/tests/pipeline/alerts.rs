@@ -142,10 +142,10 @@ fn with_redis_the_first_envoy_to_claim_an_alert_sends_it() {
     let claim = alerts.tick(at(1), &shared, &mut effects).unwrap();
     assert_eq!(claim.cluster, "sluice-redis");
     let words = String::from_utf8(claim.body).unwrap();
-    assert!(words.contains("alert") && words.ends_with("%2F80/1/EX/600/NX"), "{words}");
+    assert!(words.contains("alert") && words.ends_with("%2F80/1/EX/900/NX"), "{words}");
     // Another Envoy has claimed the first; the second is granted.
     let claim = alerts.on_reply(&reply(200, r#"{"SET":null}"#), at(1), &shared, &mut effects).unwrap();
-    assert!(String::from_utf8(claim.body).unwrap().ends_with("%2F100/1/EX/600/NX"));
+    assert!(String::from_utf8(claim.body).unwrap().ends_with("%2F100/1/EX/900/NX"));
     let send = alerts.on_reply(&reply(200, r#"{"SET":[true,"OK"]}"#), at(1), &shared, &mut effects).unwrap();
     assert_eq!(send.cluster, ALERTS_CLUSTER);
     assert_eq!(serde_json::from_slice::<Value>(&send.body).unwrap()["threshold"], 100);
@@ -164,18 +164,18 @@ fn if_the_envoy_that_claimed_an_alert_ends_another_one_sends_it() {
         let (alerts, shared) = (alerts(Some(redis())), Shared::default());
         used(&shared, 80, MONTH_ENDS, at(0));
         let mut effects = Vec::new();
-        let claims = |call: &Call| String::from_utf8_lossy(&call.body).ends_with("%2F80/1/EX/600/NX");
+        let claims = |call: &Call| String::from_utf8_lossy(&call.body).ends_with("%2F80/1/EX/900/NX");
         assert!(claims(&alerts.tick(at(1), &shared, &mut effects).unwrap()));
         let taken = reply(200, r#"{"SET":null}"#);
         assert_eq!(alerts.on_reply(&taken, at(1), &shared, &mut effects), None);
-        assert_eq!(alerts.tick(at(600), &shared, &mut effects), None, "the other one may still send it");
-        assert!(claims(&alerts.tick(at(601), &shared, &mut effects).unwrap()));
+        assert_eq!(alerts.tick(at(900), &shared, &mut effects), None, "the other one may still send it");
+        assert!(claims(&alerts.tick(at(901), &shared, &mut effects).unwrap()));
         if granted {
-            let send = alerts.on_reply(&reply(200, r#"{"SET":[true,"OK"]}"#), at(601), &shared, &mut effects).unwrap();
+            let send = alerts.on_reply(&reply(200, r#"{"SET":[true,"OK"]}"#), at(901), &shared, &mut effects).unwrap();
             assert_eq!(send.cluster, ALERTS_CLUSTER);
         } else {
             // It was sent.
-            assert_eq!(alerts.on_reply(&taken, at(601), &shared, &mut effects), None);
+            assert_eq!(alerts.on_reply(&taken, at(901), &shared, &mut effects), None);
             assert_eq!(alerts.tick(at(2_000), &shared, &mut effects), None);
         }
     }

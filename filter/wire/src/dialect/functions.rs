@@ -1,5 +1,5 @@
-//! Function schemas and tool calls in forms that several formats share: a schema that is always present, arguments as an object, and
-//! generated call ids.
+//! What several formats share about functions: the choice among them, a schema that is always present, arguments as an object, and generated
+//! call ids.
 
 use std::borrow::Cow;
 

@@ -24,16 +24,28 @@ pub(super) struct UsageIn {
     /// The service tier that served the request.
     #[serde(deserialize_with = "text")]
     pub(super) service_tier: Option<String>,
-    /// The model calls that served the request. The counters include only those of the types `message` and `fallback_message`.
+    /// The model calls that served the request. The counters above include only those of the types `message` and `fallback_message`.
     /// Source: platform.claude.com, "Compaction" and "Advisor tool".
-    iterations: Option<Few<Self, MOST_ITERATIONS>>,
-    /// Whether this is one of the others.
-    #[serde(rename = "type", deserialize_with = "is_left_out")]
-    is_left_out: bool,
+    iterations: Option<Few<Iteration, MOST_ITERATIONS>>,
 }
 
 /// The most model calls of one request that are read.
 const MOST_ITERATIONS: usize = 1024;
+
+/// A model call. It has a type of its own: usage within usage would take memory without a bound.
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(default)]
+struct Iteration {
+    /// Whether the counters of the request leave it out.
+    #[serde(rename = "type", deserialize_with = "is_left_out")]
+    is_left_out: bool,
+    input_tokens: Tokens,
+    cache_creation_input_tokens: Tokens,
+    cache_read_input_tokens: Tokens,
+    output_tokens: Tokens,
+    #[serde(deserialize_with = "maybe")]
+    cache_creation: Option<CacheCreation>,
+}
 
 fn is_left_out<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
     Text::deserialize(deserializer).map(|kind| matches!(&*kind.0, "compaction" | "advisor_message"))
@@ -95,10 +107,19 @@ impl UsageIn {
         }
     }
 
-    /// This one, and the model calls that its counters leave out.
-    fn all(&self) -> impl Iterator<Item = &Self> {
-        let iterations = self.iterations.iter().flat_map(|all| all.iter());
-        std::iter::once(self).chain(iterations.filter(|one| one.is_left_out))
+    /// The counters of the request, and those of the model calls that they leave out.
+    fn all(&self) -> impl Iterator<Item = Iteration> {
+        let Self { input_tokens, cache_creation_input_tokens, cache_read_input_tokens, output_tokens, .. } = *self;
+        let counted = Iteration {
+            is_left_out: false,
+            input_tokens,
+            cache_creation_input_tokens,
+            cache_read_input_tokens,
+            output_tokens,
+            cache_creation: self.cache_creation,
+        };
+        let iterations = self.iterations.iter().flat_map(|all| all.iter().copied());
+        std::iter::once(counted).chain(iterations.filter(|one| one.is_left_out))
     }
 
     /// The billed extras besides tokens.
@@ -116,7 +137,8 @@ impl UsageIn {
 
     /// Converts to our inclusive counts.
     pub(super) fn inclusive(&self) -> Usage {
-        let mut sum = Usage::default();
+        let thought = self.output_tokens_details.and_then(|details| details.thinking_tokens.0);
+        let mut sum = Usage { reasoning: thought.unwrap_or(0), ..Usage::default() };
         for one in self.all() {
             let add = |sum: &mut u64, count: Tokens| *sum = sum.saturating_add(count.0.unwrap_or(0));
             let inputs = [one.input_tokens, one.cache_read_input_tokens, one.cache_creation_input_tokens];
@@ -124,7 +146,6 @@ impl UsageIn {
             add(&mut sum.cached, one.cache_read_input_tokens);
             add(&mut sum.cache_write, one.cache_creation_input_tokens);
             add(&mut sum.output, one.output_tokens);
-            add(&mut sum.reasoning, one.output_tokens_details.unwrap_or_default().thinking_tokens);
         }
         sum
     }

@@ -250,6 +250,7 @@ fn by_word(word: &str) -> Option<ErrorKind> {
         "invalid_prompt" => InvalidRequest,
         "failed_to_download_image" | "image_file_not_found" | "empty_image_file" => InvalidRequest,
         "image_parse_error" | "image_file_too_large" | "unsupported_image_media_type" => InvalidRequest,
+        "invalid_base64_image" => InvalidRequest,
         "insufficient_quota" | "billing_hard_limit_reached" | "billing_not_active" | "billing_error" => {
             InsufficientQuota
         }
@@ -261,7 +262,6 @@ fn by_word(word: &str) -> Option<ErrorKind> {
         "timeout" | "timeout_error" => Timeout,
         _ if word.ends_with("_policy_violation") => ContentPolicy,
         _ if word.starts_with("invalid_image") || word.starts_with("image_too_") => InvalidRequest,
-        "invalid_base64_image" => InvalidRequest,
         _ => return None,
     })
 }
